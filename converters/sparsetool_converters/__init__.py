@@ -1,0 +1,1 @@
+"""Bytes in, bytes out: rewrite .tflite models into sparse, quantized and compressed ones."""
