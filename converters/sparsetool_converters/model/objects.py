@@ -1,0 +1,302 @@
+"""The model as objects that hold one another.
+
+Each class keeps the schema's own object in `fields`, so that whatever is not understood here is carried through
+untouched. Only what is an index in the file is a reference here: an operator holds its tensors, a tensor its buffer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+from sparsetool_converters.errors import ModelFormatError
+from sparsetool_converters.model.element_types import element_type
+from sparsetool_converters.sparsity import EncodedTensor, decode
+from sparsetool_converters.tensor_info import TensorInfo
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(eq=False)
+class Buffer:
+    """A payload. `data` is uint8, 1-D, or None where the file stores no bytes."""
+
+    data: npt.NDArray[np.uint8] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        return 0 if self.data is None else int(self.data.size)
+
+
+@dataclass(eq=False)
+class Tensor:
+    """A tensor of a subgraph; `fields.buffer` is meaningless here, `buffer` holds the payload."""
+
+    fields: Any  # schema.TensorT
+    buffer: Buffer
+
+    @property
+    def name(self) -> str:
+        raw = self.fields.name or b""
+        return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return () if self.fields.shape is None else tuple(int(d) for d in self.fields.shape)
+
+    @shape.setter
+    def shape(self, shape: tuple[int, ...]) -> None:
+        self.fields.shape = np.array(shape, np.int32)
+
+    @property
+    def type(self) -> int:
+        """A value of the schema's `TensorType`."""
+        return int(self.fields.type)
+
+    @property
+    def type_name(self) -> str:
+        return element_type(self.type).name
+
+    @property
+    def quantization(self) -> Any:
+        """The schema's QuantizationParametersT, or None."""
+        return self.fields.quantization
+
+    @property
+    def scales(self) -> Array | None:
+        """float32 scales, one for the tensor or one per slice of its quantized dimension; None if not quantized."""
+        parameters = self.fields.quantization
+        if parameters is None or parameters.scale is None or len(parameters.scale) == 0:
+            return None
+        return np.asarray(parameters.scale, np.float32)
+
+    @property
+    def is_sparse(self) -> bool:
+        return self.fields.sparsity is not None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the file holds the tensor's values (an empty payload is an activation or a variable)."""
+        return self.buffer.nbytes > 0
+
+    def encoded(self) -> EncodedTensor:
+        """The sparse encoding as stored. Raises ModelFormatError if the tensor is not sparse or is inconsistent."""
+        from sparsetool_converters.model.sparsity_fields import read_sparsity
+
+        return read_sparsity(self)
+
+    def array(self) -> Array:
+        """The dense values: `shape`, in the type's numpy dtype; a view of the payload where it is stored dense.
+
+        Raises:
+            ModelFormatError: no payload, a type without a fixed number of whole bytes, or a payload whose
+                length is not that of the shape.
+            EncodingError: sparse metadata that does not fit the shape.
+        """
+        if self.is_sparse:
+            return decode(self.encoded())
+        if self.buffer.data is None:
+            raise ModelFormatError(self.name, "has no constant payload")
+        dtype = self.dtype()
+        expected = int(np.prod(self.shape, dtype=np.int64)) * dtype.itemsize
+        if self.buffer.nbytes != expected:
+            raise ModelFormatError(
+                self.name,
+                f"payload has {self.buffer.nbytes} bytes; {self.type_name} {list(self.shape)} takes {expected}",
+            )
+        return self.buffer.data.view(dtype).reshape(self.shape)
+
+    def info(self, signature_name: str = "") -> TensorInfo:
+        """The tensor as an input or output, named as a signature names it. Raises as `dtype` does."""
+        scales, zero_points = self.scales, None if self.quantization is None else self.quantization.zeroPoint
+        signature = self.fields.shapeSignature
+        return TensorInfo(
+            name=self.name,
+            signature_name=signature_name,
+            shape=self.shape,
+            shape_signature=self.shape if signature is None else tuple(int(d) for d in signature),
+            dtype=self.dtype().name,
+            scale=float(scales[0]) if scales is not None else 0.0,
+            zero_point=int(zero_points[0]) if zero_points is not None and len(zero_points) else 0,
+        )
+
+    def dtype(self) -> np.dtype[Any]:
+        """The numpy dtype of one element. Raises ModelFormatError for types that have none."""
+        if self.element_dtype is None:
+            raise ModelFormatError(self.name, f"type {self.type_name} has no elements of whole bytes")
+        return self.element_dtype
+
+    @property
+    def element_dtype(self) -> np.dtype[Any] | None:
+        """The numpy dtype of one element; None for strings, resources and elements under a byte."""
+        return element_type(self.type).dtype
+
+
+@dataclass(eq=False)
+class OperatorCode:
+    """Which kernel an operator calls. The version lives here, so two versions are two objects."""
+
+    fields: Any  # schema.OperatorCodeT
+
+    @property
+    def builtin(self) -> int:
+        """A value of the schema's `BuiltinOperator`; small codes may stand in the deprecated field only."""
+        return max(int(self.fields.builtinCode), int(self.fields.deprecatedBuiltinCode))
+
+    @property
+    def version(self) -> int:
+        return int(self.fields.version)
+
+    @property
+    def name(self) -> str:
+        """The builtin's name, or the custom op's own."""
+        if self.fields.customCode:
+            raw = self.fields.customCode
+            return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+        return BUILTIN_NAMES.get(self.builtin, f"BUILTIN_{self.builtin}")
+
+
+@dataclass(eq=False)
+class Operator:
+    """A call of a kernel. `inputs` holds None where an optional input is left out."""
+
+    fields: Any  # schema.OperatorT
+    code: OperatorCode
+    inputs: list[Tensor | None]
+    outputs: list[Tensor | None]
+    intermediates: list[Tensor | None] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.code.name
+
+
+@dataclass(eq=False)
+class Subgraph:
+    """A function: its tensors, and its operators in the order of execution."""
+
+    fields: Any  # schema.SubGraphT
+    tensors: list[Tensor]
+    inputs: list[Tensor | None]
+    outputs: list[Tensor | None]
+    operators: list[Operator]
+
+    def consumers(self) -> dict[Tensor, list[tuple[Operator, int]]]:
+        """Who reads each tensor, and as which input."""
+        found: dict[Tensor, list[tuple[Operator, int]]] = {}
+        for operator in self.operators:
+            for position, tensor in enumerate(operator.inputs):
+                if tensor is not None:
+                    found.setdefault(tensor, []).append((operator, position))
+        return found
+
+    def producers(self) -> dict[Tensor, Operator]:
+        """Which operator writes each tensor."""
+        return {t: op for op in self.operators for t in op.outputs if t is not None}
+
+
+@dataclass(eq=False)
+class SignatureEntry:
+    """A name that a signature gives to a tensor; `fields.tensorIndex` is meaningless here."""
+
+    fields: Any  # schema.TensorMapT
+    tensor: Tensor
+
+
+@dataclass(eq=False)
+class Signature:
+    """A named entry point of the model."""
+
+    fields: Any  # schema.SignatureDefT
+    inputs: list[SignatureEntry]
+    outputs: list[SignatureEntry]
+
+
+@dataclass(eq=False)
+class Metadata:
+    """A named payload that travels with the model."""
+
+    fields: Any  # schema.MetadataT
+    buffer: Buffer
+
+
+@dataclass(eq=False)
+class Model:
+    """A whole .tflite file.
+
+    `buffers` and `operator_codes` keep the order of the file; on saving, entries that an edit made unreferenced
+    go, new ones are appended, and entries that nothing referred to in the first place stay.
+    """
+
+    fields: Any  # schema.ModelT
+    subgraphs: list[Subgraph]
+    operator_codes: list[OperatorCode]
+    buffers: list[Buffer]
+    signatures: list[Signature] | None
+    metadata: list[Metadata] | None
+    metadata_buffers: list[Buffer] | None
+    unreferenced: frozenset[int]  # id() of buffers and codes that nothing referred to when the file was read
+
+    @classmethod
+    def from_bytes(cls, data: bytes | bytearray | memoryview, *, where: str = "model") -> Model:
+        """Read a model. The payloads are views of `data`, not copies.
+
+        Args:
+            data: the file's bytes.
+            where: what to call the file in errors.
+
+        Raises:
+            ModelFormatError: the bytes are not a .tflite file, are damaged, or hold fields of a newer schema
+                that could not be written back.
+        """
+        from sparsetool_converters.model.reader import read_model
+
+        return read_model(data, where)
+
+    def to_bytes(self) -> bytes:
+        """Write the model: every payload inside the flatbuffer, at a multiple of 16 bytes.
+
+        Raises:
+            ModelFormatError: the model takes 2 GiB or more, which one flatbuffer cannot hold.
+        """
+        from sparsetool_converters.model.writer import write_model
+
+        return write_model(self)
+
+    def operators(self) -> Iterator[tuple[Subgraph, Operator]]:
+        """All operators, with the subgraph that they stand in."""
+        for subgraph in self.subgraphs:
+            for operator in subgraph.operators:
+                yield subgraph, operator
+
+    def users(self) -> dict[Buffer, list[Tensor]]:
+        """The tensors that hold each buffer."""
+        found: dict[Buffer, list[Tensor]] = {}
+        for subgraph in self.subgraphs:
+            for tensor in subgraph.tensors:
+                found.setdefault(tensor.buffer, []).append(tensor)
+        return found
+
+    def operator_code(self, builtin: int, version: int) -> OperatorCode:
+        """The entry for a builtin at exactly this version, added if the model has none."""
+        for code in self.operator_codes:
+            if code.builtin == builtin and code.version == version and not code.fields.customCode:
+                return code
+        fields = schema.OperatorCodeT()
+        fields.builtinCode, fields.version = builtin, version
+        # The deprecated byte must hold the code too, up to 127, where it says PLACEHOLDER_FOR_GREATER_OP_CODES:
+        # tflite/schema/schema_utils.cc takes the larger of the two.
+        fields.deprecatedBuiltinCode = min(builtin, 127)
+        code = OperatorCode(fields)
+        self.operator_codes.append(code)
+        return code
+
+
+BUILTIN_NAMES: dict[int, str] = {
+    value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")
+}

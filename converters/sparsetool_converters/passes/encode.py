@@ -1,0 +1,83 @@
+"""Carry out a plan: store weights block-sparse, in the form that the target reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ai_edge_litert import schema_py_generated as schema
+
+from sparsetool_converters.model import Buffer, Model, Operator, Tensor
+from sparsetool_converters.model.sparsity_fields import write_sparsity
+from sparsetool_converters.passes.change import Change
+from sparsetool_converters.plan import Encode, Plan
+from sparsetool_converters.sparsity import encode
+from sparsetool_converters.targets import Route
+from sparsetool_converters.weights import WeightSite, weight_sites
+
+DENSIFY = schema.BuiltinOperator.DENSIFY
+DENSIFY_VERSION = 1
+
+
+@dataclass(frozen=True)
+class EncodeSparse:
+    """Encode what the plan says; the plan must have been made from the same model.
+
+    Behind DENSIFY the dense tensor keeps its name and place as the operator's output, and the stored tensor gets
+    the name with `/sparse` behind it. Operator versions stand in the operator code, so an operator that needs
+    another one moves to an entry of its own and dense operators keep theirs.
+    """
+
+    plan: Plan
+    name: str = "encode"
+
+    def __call__(self, model: Model) -> Sequence[Change]:
+        sites = {site.tensor: site for site in weight_sites(model)}
+        chosen = [(sites[model.subgraphs[d.subgraph].tensors[d.tensor]], d) for d in self.plan.encoded()]
+        return [_encode(model, site, decision) for site, decision in chosen]
+
+
+def _encode(model: Model, site: WeightSite, decision: Encode) -> Change:
+    stored = site.tensor
+    encoded = encode(stored.array(), decision.block_format)
+    if decision.rule.route is Route.DENSIFY:
+        stored = _insert_densify(model, site)
+    write_sparsity(stored, encoded)
+    if decision.rule.version is not None:
+        code = site.operator.code
+        site.operator.code = model.operator_code(code.builtin, decision.rule.version)
+    if decision.rule.asymmetric_quantize_inputs:
+        site.operator.fields.builtinOptions.asymmetricQuantizeInputs = True
+    return Change(
+        tensor=decision.name,
+        what=decision.reason,
+        bytes_before=decision.dense_bytes,
+        bytes_after=decision.encoded_bytes,
+    )
+
+
+def _insert_densify(model: Model, site: WeightSite) -> Tensor:
+    """Put DENSIFY between the constant and its reader; returns the tensor that is to hold the encoding."""
+    dense = site.tensor
+    fields = schema.TensorT()
+    vars(fields).update(vars(dense.fields))
+    fields.name = f"{dense.name}/sparse"
+    # Quantization stands on both: kernels read the output's, decoders the stored tensor's.
+    stored = Tensor(fields, dense.buffer)
+    dense.buffer = _empty_buffer(model)
+    site.subgraph.tensors.append(stored)
+    operator = Operator(
+        schema.OperatorT(
+            builtinOptionsType=schema.BuiltinOptions.DensifyOptions, builtinOptions=schema.DensifyOptionsT()
+        ),
+        model.operator_code(DENSIFY, DENSIFY_VERSION),
+        [stored],
+        [dense],
+    )
+    site.subgraph.operators.insert(site.subgraph.operators.index(site.reader), operator)
+    return stored
+
+
+def _empty_buffer(model: Model) -> Buffer:
+    """Buffer 0 is the empty one by the schema's convention, but a file may break it."""
+    if model.buffers and model.buffers[0].nbytes == 0:
+        return model.buffers[0]
+    return Buffer()

@@ -1,0 +1,190 @@
+"""Samples: what users and calibration files give, made to fit a model's inputs exactly."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, TypeAlias
+
+import numpy as np
+
+from sparsetool_converters.errors import CalibrationDataError
+from sparsetool_converters.tensor_info import Array, TensorInfo
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomSamples:
+    """A request for samples made up from a seed, for a model that comes without data.
+
+    A value depends on (seed, input position, sample index) alone. Floats are uniform in [0, 1): a negative
+    number under a square root or a logarithm is NaN in the reference and in the candidate, and two NaNs agree
+    whatever the weights are. Integers of 8 or 16 bits take their whole range, being quantized values, pixels
+    or sound. Wider ones are 0 or 1, since they are mostly indices, and any table of two rows has these.
+
+    Attributes:
+        n_samples: how many.
+        seed: any non-negative integer.
+    """
+
+    n_samples: int
+    seed: int = 0
+
+
+Samples: TypeAlias = RandomSamples | Array | Sequence[Array] | Mapping[str, Array]
+"""Arrays by input name (the tensor's or the signature's), by input position, or one bare array for one input.
+
+An input of shape [1, 28, 28, 1] takes [n, 1, 28, 28, 1], or [n, 28, 28, 1] since its first dimension is 1.
+"""
+
+
+def sample_count(samples: Samples) -> int:
+    """Returns how many samples there are, by the first array's first dimension.
+
+    Raises:
+        CalibrationDataError: there is none.
+    """
+    if isinstance(samples, RandomSamples):
+        n_samples = samples.n_samples
+    else:
+        first = next(iter(_arrays(samples)), None)
+        n_samples = 0 if first is None or first.ndim == 0 else first.shape[0]
+    if n_samples < 1:
+        raise CalibrationDataError("no samples: give at least one, along the first dimension of every array")
+    return n_samples
+
+
+def load_samples(path: str | os.PathLike[str]) -> Samples:
+    """Reads samples from an .npz file (keys are input names) or an .npy file; never unpickles.
+
+    Raises:
+        CalibrationDataError: the file cannot be read, is neither, or holds no plain arrays.
+    """
+    try:
+        found = np.load(Path(path), allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return found
+        with found:
+            arrays = {key: found[key] for key in found.files}
+    except OSError as error:
+        raise CalibrationDataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # a damaged file makes numpy and zipfile raise almost anything
+        raise CalibrationDataError(
+            f"{path}: not an .npz or .npy file of plain arrays; write one with numpy.savez"
+        ) from error
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise CalibrationDataError(f"{path}: holds members that are not arrays; write it with numpy.savez")
+    if not arrays:
+        raise CalibrationDataError(f"{path}: holds no array; give one for each input of the model")
+    return arrays
+
+
+def fit_samples(samples: Samples, inputs: Sequence[TensorInfo]) -> tuple[Array, ...]:
+    """Returns one array for each input, [n_samples, *sample_shape], of exactly the input's dtype.
+
+    Real values for a quantized input are quantized with its scale and zero point. Other numbers are cast only
+    where every value survives, floats to any width.
+
+    Raises:
+        CalibrationDataError: an input is missing or surplus, has another shape, or a dtype that does not fit.
+    """
+    if isinstance(samples, RandomSamples):
+        return tuple(_made_up(samples, position, info) for position, info in enumerate(inputs))
+    n_samples = sample_count(samples)
+    fitted = []
+    for array, info in zip(_in_order(samples, inputs), inputs, strict=True):
+        fit = _with_dtype(_with_shape(array, info), info)
+        if fit.shape[0] != n_samples:
+            raise CalibrationDataError(
+                f"inputs need equally many samples; {info.name!r} has {fit.shape[0]}, the first {n_samples}"
+            )
+        fitted.append(fit)
+    return tuple(fitted)
+
+
+def _arrays(samples: Array | Sequence[Array] | Mapping[str, Array]) -> list[Array]:
+    if isinstance(samples, np.ndarray):
+        return [samples]
+    return list(samples.values()) if isinstance(samples, Mapping) else list(samples)
+
+
+def _in_order(samples: Array | Sequence[Array] | Mapping[str, Array], inputs: Sequence[TensorInfo]) -> list[Array]:
+    """Returns the arrays in the order of the inputs."""
+    arrays = _arrays(samples)
+    if isinstance(samples, Mapping) and not (len(arrays) == len(inputs) == 1):
+        keys = [info.name if info.name in samples else info.signature_name for info in inputs]
+        if sorted(keys) != sorted(samples):
+            wanted = ", ".join(repr(info.signature_name or info.name) for info in inputs)
+            given = ", ".join(repr(key) for key in samples)
+            raise CalibrationDataError(f"the model's inputs are {wanted}; samples are given for {given}")
+        return [samples[key] for key in keys]
+    if len(arrays) != len(inputs):
+        names = ", ".join(repr(info.signature_name or info.name) for info in inputs)
+        raise CalibrationDataError(f"the model has {len(inputs)} inputs ({names}); samples are given for {len(arrays)}")
+    return arrays
+
+
+def _with_shape(array: Array, info: TensorInfo) -> Array:
+    """Returns the array as [n_samples, *sample_shape], or says what shape it should have."""
+    leading_one = info.shape[:1] == (1,)
+    shaped = array[:, np.newaxis] if leading_one and array.ndim == len(info.shape) else array
+    rule = info.shape_signature or info.shape
+    if shaped.ndim != len(info.shape) + 1 or any(
+        want not in (-1, size) for want, size in zip(rule, shaped.shape[1:], strict=True)
+    ):
+        sizes = ["?" if size == -1 else str(size) for size in rule]
+        shapes = [f"[{', '.join(['n', *sizes[skip:]])}]" for skip in range(1 + leading_one)]
+        raise CalibrationDataError(
+            f"input {info.name!r} takes samples of shape {' or '.join(shapes)}; got {list(array.shape)}"
+        )
+    return shaped
+
+
+def _with_dtype(array: Array, info: TensorInfo) -> Array:
+    """Returns the array in the input's dtype, or says why that would change its meaning."""
+    want, got = np.dtype(info.dtype), array.dtype
+    if got == want or (want.kind == "S" and got.kind == "S"):
+        return array
+    if want.kind == "S" and got.kind == "U":
+        return np.char.encode(array.astype(np.str_), "utf-8")
+    if "S" in (want.kind, got.kind) or got.kind not in "biuf":
+        _refuse(array, info, f"give {want.name}")
+    if info.is_quantized:
+        if got.kind != "f":
+            _refuse(array, info, f"give {want.name} (stored values) or float32 (real values)")
+        reals = array.astype(np.float64)
+        if not np.isfinite(reals).all():
+            _refuse(array, info, "they hold NaN or infinity, which cannot be quantized")
+        return info.quantize(reals)
+    with np.errstate(invalid="ignore", over="ignore"):
+        cast = array.astype(want)
+        if want.kind not in "fc" or got.kind != "f":
+            if got.kind == "f":
+                _refuse(array, info, f"give {want.name}")
+            if not np.array_equal(cast.astype(got), array):
+                _refuse(array, info, f"some values would change; give {want.name}")
+    return cast
+
+
+def _refuse(array: Array, info: TensorInfo, way_out: str) -> NoReturn:
+    raise CalibrationDataError(
+        f"input {info.name!r} is {np.dtype(info.dtype).name}; samples of {array.dtype.name} do not fit it: {way_out}"
+    )
+
+
+def _made_up(samples: RandomSamples, position: int, info: TensorInfo) -> Array:
+    dtype = np.dtype(info.dtype)
+    if dtype.kind not in "biufc":
+        raise CalibrationDataError(
+            f"input {info.name!r} is {dtype.name}, for which no samples can be made up; give samples as an .npz file"
+        )
+    made = np.empty((samples.n_samples, *info.shape), dtype)
+    for index in range(samples.n_samples):
+        generator = np.random.Generator(np.random.PCG64([samples.seed, position, index]))
+        if dtype.kind in "fc":
+            made[index] = generator.random(info.shape, np.float32)
+        elif dtype.kind in "iu" and dtype.itemsize <= 2:
+            limits = np.iinfo(dtype)
+            made[index] = generator.integers(limits.min, limits.max, info.shape, dtype, endpoint=True)
+        else:
+            made[index] = generator.integers(0, 2, info.shape)
+    return made

@@ -1,0 +1,85 @@
+"""Which constants of a model are weights, and which operators use them how."""
+
+from dataclasses import dataclass
+
+from sparsetool_converters.model import Model, Operator, Subgraph, Tensor
+from sparsetool_converters.targets import WeightUse
+
+# Operator -> (input that holds the weights, tensor whose type is the activation's: an input's position or "output").
+# Input order from the operators' Prepare in tflite/kernels/*.cc @ f674577.
+_WEIGHT_INPUTS: dict[str, tuple[int, int | str]] = {
+    "FULLY_CONNECTED": (1, 0),
+    "CONV_2D": (1, 0),
+    "DEPTHWISE_CONV_2D": (1, 0),
+    "TRANSPOSE_CONV": (1, 2),
+    "CONV_3D": (1, 0),
+    "BATCH_MATMUL": (1, 0),
+    "GATHER": (0, "output"),
+    "EMBEDDING_LOOKUP": (1, "output"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class WeightSite:
+    """A constant, and the one operator input where it acts as a weight.
+
+    Attributes:
+        subgraph: where it stands.
+        tensor: the constant as stored.
+        operator: the operator whose weight it is.
+        use: the types involved, as the targets' tables name them.
+        reader: the operator that reads `tensor` itself: `operator`, or the DEQUANTIZE or DENSIFY before it.
+    """
+
+    subgraph: Subgraph
+    tensor: Tensor
+    operator: Operator
+    use: WeightUse
+    reader: Operator
+
+
+def weight_sites(model: Model) -> list[WeightSite]:
+    """All places where a constant is a weight, in the order of execution.
+
+    A constant that is a weight of several operators appears once for each.
+    """
+    return [site for graph in model.subgraphs for site in _sites_of(graph)]
+
+
+def _sites_of(graph: Subgraph) -> list[WeightSite]:
+    producers = graph.producers()
+    sites = []
+    for operator in graph.operators:
+        if operator.name not in _WEIGHT_INPUTS:
+            continue
+        position, activation_at = _WEIGHT_INPUTS[operator.name]
+        if len(operator.inputs) <= position:
+            continue
+        weight = operator.inputs[position]
+        activation = operator.outputs[0] if isinstance(activation_at, str) else operator.inputs[activation_at]
+        if weight is None or activation is None:
+            continue
+        tensor, reader, dequantized = _trace(weight, operator, producers)
+        if tensor is None or not tensor.is_constant:
+            continue
+        use = WeightUse(
+            op=operator.name,
+            weight=tensor.type_name,
+            activation=activation.type_name,
+            dequantized=dequantized,
+        )
+        sites.append(WeightSite(graph, tensor, operator, use, reader))
+    return sites
+
+
+def _trace(tensor: Tensor, reader: Operator, producers: dict[Tensor, Operator]) -> tuple[Tensor | None, Operator, bool]:
+    """Back through DEQUANTIZE and DENSIFY to what is stored."""
+    dequantized = False
+    seen: set[Operator] = set()
+    while (producer := producers.get(tensor)) is not None and producer not in seen:
+        if producer.name not in ("DEQUANTIZE", "DENSIFY") or not producer.inputs or producer.inputs[0] is None:
+            return None, reader, dequantized
+        dequantized = dequantized or producer.name == "DEQUANTIZE"
+        tensor, reader = producer.inputs[0], producer
+        seen.add(producer)
+    return tensor, reader, dequantized

@@ -1,0 +1,86 @@
+"""One source to one verified artifact, in memory; and what is told of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sparsetool.pipeline.conversion import Conversion, Settings, convert
+from sparsetool.pipeline.events import Listener
+from sparsetool.pipeline.proof import Prover
+from sparsetool.report.records import ArtifactRecord, Sizes, StageRecord, TensorRecord
+from sparsetool_converters.codec import compress as pack
+from sparsetool_converters.plan import Encode, Keep, Plan
+from sparsetool_converters.samples import Samples
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Artifact:
+    """A converted and verified model.
+
+    Attributes:
+        model: bytes of the .tflite.
+        packed: bytes of the frame that travels.
+        record: everything measured on the way.
+    """
+
+    model: bytes
+    packed: bytes
+    record: ArtifactRecord
+
+
+def make_artifact(
+    source: bytes,
+    settings: Settings,
+    *,
+    name: str,
+    where: str,
+    prover: Prover,
+    calibration: Samples | None,
+    listener: Listener,
+) -> Artifact:
+    """Convert, verify and pack one model.
+
+    Raises:
+        SparseToolError: of the stage that failed; see `convert` and `Prover.prove`.
+    """
+    conversion = convert(source, settings, calibration=calibration, where=where, listener=listener)
+    outputs, skipped = prover.prove(conversion, settings.quantize, name=name)
+    model = conversion.result
+    packed = pack(model)
+    record = ArtifactRecord(
+        name=name,
+        sizes=Sizes.of(model, packed),
+        stages=_stages(conversion),
+        tensors=_tensors(conversion.plan),
+        outputs=outputs,
+        skipped=skipped,
+    )
+    return Artifact(model=model, packed=packed, record=record)
+
+
+def _stages(conversion: Conversion) -> tuple[StageRecord, ...]:
+    return tuple(
+        StageRecord(
+            name=stage.name,
+            disk_bytes=len(stage.data),
+            changes=tuple(f"{c.tensor}: {c.what}" for c in stage.changes),
+        )
+        for stage in conversion.stages
+    )
+
+
+def _tensors(plan: Plan | None) -> tuple[TensorRecord, ...]:
+    decisions: Sequence[Encode | Keep] = () if plan is None else plan.decisions
+    return tuple(
+        TensorRecord(
+            name=d.name,
+            op=d.op,
+            shape=d.shape,
+            type=d.type,
+            sparsity=d.sparsity,
+            dense_bytes=d.dense_bytes,
+            stored_bytes=d.encoded_bytes if isinstance(d, Encode) else d.dense_bytes,
+            encoded=isinstance(d, Encode),
+            reason=d.reason,
+        )
+        for d in decisions
+    )

@@ -1,0 +1,81 @@
+"""A model file in, a smaller verified one out."""
+
+from pathlib import Path
+
+from sparsetool.budget import Budget
+from sparsetool.pipeline.artifact import make_artifact
+from sparsetool.pipeline.conversion import Settings
+from sparsetool.pipeline.events import Listener, Silence
+from sparsetool.pipeline.outputs import check_destination, staged
+from sparsetool.pipeline.proof import Prover
+from sparsetool.pipeline.sources import ZST_SUFFIX, load_source
+from sparsetool.report.records import ArtifactRecord
+from sparsetool_converters.errors import UsageError, VerificationError
+from sparsetool_converters.samples import RandomSamples, Samples
+
+VERIFY_SAMPLES = 8  # random ones, where no data is given
+TIMEOUT_S = 600.0
+
+
+def compress(
+    source: Path,
+    destination: Path,
+    settings: Settings | None = None,
+    *,
+    calibration: Samples | None = None,
+    samples: Samples | None = None,
+    budget: Budget | None = None,
+    force: bool = False,
+    timeout_s: float = TIMEOUT_S,
+    listener: Listener | None = None,
+) -> ArtifactRecord:
+    """Convert a model, verify the result, and only then write it.
+
+    Args:
+        source: `.tflite`, `.tflite.zst`, `.keras` or a SavedModel folder.
+        destination: `.tflite` for the file that the runtime maps, `.tflite.zst` for the packed one.
+        settings: what to do; by default compact and encode, without quantization.
+        calibration: samples for int8, also used for verification if `samples` is not given.
+        samples: samples to compare outputs on; random ones by default.
+        budget: sizes that the result must not exceed.
+        force: whether an existing destination is replaced.
+        timeout_s: seconds for each run of a model.
+        listener: hears of progress.
+
+    Returns:
+        Everything that was measured.
+
+    Raises:
+        SparseToolError: whatever went wrong; the destination is then as it was before.
+    """
+    settings, listener = settings or Settings(), listener or Silence()
+    if destination.suffix not in (".tflite", ZST_SUFFIX):
+        raise UsageError(f"{destination}: name the output .tflite for the runtime, or .tflite.zst for the packed file")
+    check_destination(destination, force=force)
+    model = load_source(source)
+    if samples is None:
+        samples = calibration if calibration is not None else RandomSamples(n_samples=VERIFY_SAMPLES)
+    artifact = make_artifact(
+        model,
+        settings,
+        name=destination.name,
+        where=str(source),
+        prover=Prover(samples, timeout_s=timeout_s, listener=listener),
+        calibration=calibration,
+        listener=listener,
+    )
+    sizes = artifact.record.sizes
+    (budget or Budget()).check(destination.name, disk_bytes=sizes.disk, wire_bytes=sizes.wire)
+    with staged(destination) as temporary:
+        temporary.write_bytes(artifact.packed if destination.suffix == ZST_SUFFIX else artifact.model)
+        check_written(temporary, artifact.model, packed=destination.suffix == ZST_SUFFIX)
+    return artifact.record
+
+
+def check_written(path: Path, model: bytes, *, packed: bool) -> None:
+    """Raise VerificationError unless the file, as read back from disk, holds exactly the model that was verified."""
+    from sparsetool_converters.codec import decompress
+
+    data = path.read_bytes()
+    if (decompress(data, where=str(path)) if packed else data) != model:
+        raise VerificationError("pack", "", "the file on disk does not hold the bytes that were verified")

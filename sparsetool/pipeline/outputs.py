@@ -1,0 +1,50 @@
+"""Destinations: checked before the work, written whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sparsetool_converters.errors import OutputError
+
+
+def check_destination(path: Path, *, force: bool) -> None:
+    """Raise OutputError if `path` could not be written, or exists and must not be replaced."""
+    if path.is_dir():
+        raise OutputError(str(path), "is a folder; name a file")
+    if path.exists() and not force:
+        raise OutputError(str(path), "exists already; use --force to replace it")
+    if not path.parent.is_dir():
+        raise OutputError(str(path), f"the folder {path.parent} does not exist")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(str(path), f"the folder {path.parent} cannot be written")
+
+
+@contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path`, which replaces it if the block ends well and goes if it does not.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as problem:
+        raise OutputError(str(path), f"cannot be written: {problem.strerror}") from problem
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as problem:
+        raise OutputError(str(path), f"cannot be written: {problem.strerror}") from problem
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -1,0 +1,137 @@
+"""Verify a conversion: each stage against the stage before, on every kernel set."""
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+
+from sparsetool.pipeline.conversion import ENCODE, QUANTIZE, Conversion
+from sparsetool.pipeline.events import Listener
+from sparsetool.report.records import OutputRecord
+from sparsetool.verify import (
+    FinishedRun,
+    KernelSet,
+    OutputVerification,
+    Run,
+    Tolerance,
+    compare_runs,
+    run_on_kernel_sets,
+)
+from sparsetool.verify.structure import check_structure
+from sparsetool.verify.weights import check_constants
+from sparsetool_converters.model import Model
+from sparsetool_converters.passes.quantize import Quantization
+from sparsetool_converters.samples import RandomSamples, Samples, fit_samples
+from sparsetool_converters.weights import weight_sites
+
+# Exact stages change no number but the order of a float sum: unencoded and encoded weights go through kernels that
+# add up differently. Measured at most 1e-6 of the largest value; integers differ by at most one step.
+EXACT = Tolerance(max_relative_error=1e-5, max_lsb=1)
+# A hybrid operator quantizes its input on the fly; told to do so asymmetrically, as XNNPACK does, the builtin
+# kernels give other numbers than before. Measured 0.5 % of the largest value.
+HYBRID = Tolerance(max_relative_error=2e-2)
+# Lossy by nature: these only catch a model that is broken. What a model may lose is for accuracy to say.
+LOSSY: Mapping[Quantization, Tolerance] = {
+    Quantization.FLOAT16: Tolerance(min_sqnr_db=30.0),
+    Quantization.DYNAMIC: Tolerance(min_sqnr_db=10.0),
+    Quantization.INT8: Tolerance(min_sqnr_db=10.0),
+}
+
+
+class Prover:
+    """Runs models on the same samples and remembers the runs, since one stage's result is the next one's reference.
+
+    Args:
+        samples: what to run; random ones are made for the first model and mean the same to every other.
+        timeout_s: seconds for one run on one kernel set.
+        listener: hears of progress.
+    """
+
+    def __init__(self, samples: Samples, *, timeout_s: float, listener: Listener) -> None:
+        self._samples, self._timeout_s, self._listener = samples, timeout_s, listener
+        self._runs: dict[str, dict[KernelSet, Run]] = {}
+
+    def prove(
+        self, conversion: Conversion, quantize: Quantization, *, name: str
+    ) -> tuple[tuple[OutputRecord, ...], tuple[str, ...]]:
+        """Verify each stage of a conversion.
+
+        Returns:
+            What was measured, and the kernel sets that could not be compared, with the reason.
+
+        Raises:
+            VerificationError: naming the first stage and tensor that is not right.
+            TargetError: the source model runs on no kernel set.
+        """
+        records: list[OutputRecord] = []
+        skipped: dict[str, None] = {}
+        stages = conversion.stages
+        if len(stages) == 1:
+            self.runs(stages[0].data, f"verify {name}")
+        for before, after in pairwise(stages):
+            lossy = after.name == QUANTIZE
+            check_structure(before.data, after.data, stage=after.name, same_types=not lossy)
+            if after.name in ("densify", "canonicalize", ENCODE):
+                check_constants(before.data, after.data, stage=after.name, signed_zeros=after.name != "canonicalize")
+            verified = compare_runs(
+                self.runs(before.data, f"verify {name}"),
+                self.runs(after.data, f"verify {name}"),
+                tolerance=LOSSY[quantize] if lossy else _exact_tolerance(before.data, after.data),
+                stage=after.name,
+            )
+            records += _records(after.name, verified)
+            skipped |= {f"{s.kernel_set}: {s.problem}": None for s in verified.skipped}
+        return tuple(records), tuple(skipped)
+
+    def runs(self, model: bytes, task: str) -> dict[KernelSet, Run]:
+        """The model's runs on each kernel set, from memory if it ran before."""
+        key = hashlib.sha256(model).hexdigest()
+        if key not in self._runs:
+            with tempfile.TemporaryDirectory(prefix="sparsetool-model-") as folder:
+                path = Path(folder, "model.tflite")
+                path.write_bytes(model)
+                runs = run_on_kernel_sets(
+                    path,
+                    self._samples,
+                    timeout_s=self._timeout_s,
+                    on_progress=lambda done, total: self._listener.progress(task, done, total),
+                )
+            self._runs[key] = runs
+            self._fix_samples(runs)
+        return self._runs[key]
+
+    def _fix_samples(self, runs: Mapping[KernelSet, Run]) -> None:
+        """After the first model ran on random samples: keep their real values for the models to come."""
+        finished = [run for run in runs.values() if isinstance(run, FinishedRun)]
+        if not isinstance(self._samples, RandomSamples) or not finished:
+            return
+        inputs = finished[0].inputs
+        arrays = fit_samples(self._samples, inputs)
+        self._samples = [info.dequantize(a) if info.is_quantized else a for info, a in zip(inputs, arrays, strict=True)]
+
+
+def _exact_tolerance(before: bytes, after: bytes) -> Tolerance:
+    """HYBRID where the stage turned on asymmetric quantization of an operator's input, else EXACT."""
+    flags = [
+        [getattr(s.operator.fields.builtinOptions, "asymmetricQuantizeInputs", None) for s in weight_sites(model)]
+        for model in (Model.from_bytes(before), Model.from_bytes(after))
+    ]
+    return EXACT if flags[0] == flags[1] else HYBRID
+
+
+def _records(stage: str, verified: OutputVerification) -> list[OutputRecord]:
+    return [
+        OutputRecord(
+            stage=stage,
+            kernel_set=str(c.kernel_set),
+            output=c.output,
+            samples=c.n_samples,
+            identical=c.identical,
+            max_abs_error=c.max_abs_error,
+            relative_error=c.relative_error,
+            sqnr_db=None if c.identical else c.sqnr_db,
+            top1_agreement=c.top1_agreement,
+        )
+        for c in verified.comparisons
+    ]

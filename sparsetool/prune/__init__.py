@@ -1,0 +1,61 @@
+"""Prune a Keras model while it trains, and keep the result in a small checkpoint.
+
+Schedules and masks need numpy only; the rest brings in Keras at first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from sparsetool.prune.errors import PruningError
+from sparsetool.prune.masks import block_scores, magnitude_mask, pruned_blocks
+from sparsetool.prune.schedules import ConstantSparsity, PolynomialDecay, Schedule
+
+if TYPE_CHECKING:
+    from sparsetool.prune.callback import PruningCallback
+    from sparsetool.prune.checkpoint import load_checkpoint, save_checkpoint
+    from sparsetool.prune.policy import Selection, Skipped, select_variables
+    from sparsetool.prune.pruner import Pruner, VariableSparsity
+    from sparsetool.prune.training import TrainingSettings, accuracy, make_deterministic, train
+
+_NEEDS_KERAS = {
+    "Pruner": "pruner",
+    "PruningCallback": "callback",
+    "Selection": "policy",
+    "Skipped": "policy",
+    "TrainingSettings": "training",
+    "VariableSparsity": "pruner",
+    "accuracy": "training",
+    "load_checkpoint": "checkpoint",
+    "make_deterministic": "training",
+    "save_checkpoint": "checkpoint",
+    "select_variables": "policy",
+    "train": "training",
+}
+
+__all__ = [
+    "ConstantSparsity",
+    "PolynomialDecay",
+    "Pruner",
+    "PruningCallback",
+    "PruningError",
+    "Schedule",
+    "Selection",
+    "Skipped",
+    "TrainingSettings",
+    "VariableSparsity",
+    "accuracy",
+    "block_scores",
+    "load_checkpoint",
+    "magnitude_mask",
+    "make_deterministic",
+    "pruned_blocks",
+    "save_checkpoint",
+    "select_variables",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NEEDS_KERAS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_NEEDS_KERAS[name]}"), name)

@@ -1,0 +1,127 @@
+"""Train a classifier: the loop that the dense and the pruning phase share."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsetool.prune.errors import PruningError
+
+Arrays = tuple[NDArray[Any], NDArray[Any]]  # x [n, ...], y [n] with class indices
+OnProgress = Callable[[int, int, Mapping[str, float]], None]  # steps done, steps in all, running metrics
+Decay = Literal["constant", "cosine"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How one phase is trained.
+
+    Attributes:
+        epochs: passes over the training data.
+        batch_size: samples in a step; what is left over of an epoch makes a smaller last step.
+        learning_rate: of Adam, at the first step.
+        decay: "constant", or "cosine" down to 0 at the last step.
+        seed: of the shuffling and of every random layer.
+
+    Raises:
+        PruningError: a number that is not positive, or a negative seed.
+    """
+
+    epochs: int
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    decay: Decay = "constant"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise PruningError(name, f"must be above 0; got {getattr(self, name)}")
+        if self.seed < 0:
+            raise PruningError("seed", f"must be 0 or more; got {self.seed}")
+
+    def steps(self, samples: int) -> int:
+        """Return how many steps training on so many samples takes."""
+        return self.epochs * -(-samples // self.batch_size)
+
+
+def train(
+    model: keras.Model,
+    data: Arrays,
+    settings: TrainingSettings,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    on_progress: OnProgress | None = None,
+) -> None:
+    """Compile a classifier with Adam and train it in place.
+
+    The same model, data, settings and machine give the same weights, by `make_deterministic`.
+
+    Args:
+        model: gives logits `[n, classes]`.
+        data: x float32 `[n, ...]`, y integers `[n]`.
+        settings: how to train.
+        callbacks: Keras callbacks, such as that of a Pruner.
+        on_progress: called after each step with steps done, steps in all, and the epoch's running metrics.
+    """
+    x, y = data
+    steps = settings.steps(len(x))
+    make_deterministic(settings.seed)
+    model.compile(
+        optimizer=keras.optimizers.Adam(_learning_rate(settings, steps)),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    progress = [] if on_progress is None else [_Progress(on_progress, steps)]
+    model.fit(
+        x,
+        y,
+        batch_size=settings.batch_size,
+        epochs=settings.epochs,
+        callbacks=[*callbacks, *progress],
+        verbose=0,
+    )
+
+
+def make_deterministic(seed: int) -> None:
+    """Seed Python, numpy and Keras, and have TensorFlow use deterministic kernels, for the whole process.
+
+    `train` does this itself; call it before a model is built, so that its first weights are the same as well.
+    """
+    from tensorflow.config.experimental import enable_op_determinism
+
+    keras.utils.set_random_seed(seed)
+    enable_op_determinism()
+
+
+def accuracy(model: keras.Model, data: Arrays, *, batch_size: int = 256) -> float:
+    """Return the share of samples, in 0..1, whose highest logit is that of their class.
+
+    Args:
+        model: gives logits `[n, classes]`.
+        data: x float32 `[n, ...]`, y integers `[n]`.
+        batch_size: samples run at once.
+    """
+    x, y = data
+    logits = model.predict(x, batch_size=batch_size, verbose=0)  # (n, classes)
+    return float(np.mean(logits.argmax(axis=-1) == y))
+
+
+def _learning_rate(settings: TrainingSettings, steps: int) -> Any:
+    if settings.decay == "constant":
+        return settings.learning_rate
+    return keras.optimizers.schedules.CosineDecay(settings.learning_rate, decay_steps=steps)
+
+
+class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
+    def __init__(self, on_progress: OnProgress, steps: int) -> None:
+        super().__init__()
+        self._on_progress, self._steps, self._done = on_progress, steps, 0
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        del batch
+        self._done += 1
+        self._on_progress(self._done, self._steps, dict(logs or {}))

@@ -1,0 +1,229 @@
+"""The recipe: one TOML file that says how a model is trained, pruned, converted and verified."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from sparsetool.budget import parse_size
+from sparsetool_converters.errors import RecipeError, UsageError
+from sparsetool_converters.passes.quantize import Quantization
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Steps = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+def _size(value: Any) -> Any:
+    try:
+        return parse_size(value) if isinstance(value, str) else value
+    except UsageError as problem:
+        raise ValueError(str(problem)) from problem
+
+
+Size = Annotated[int, BeforeValidator(_size), Field(ge=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSection(_Section):
+    """Where the model comes from.
+
+    Attributes:
+        source: a Python file, relative to the recipe, with `build()` returning a Keras model and `data()`
+            returning {"train": (x, y), "validation": (x, y), "test": (x, y)}.
+    """
+
+    source: str
+
+
+class TrainSection(_Section):
+    """How a phase is trained; the attributes are those of `prune.TrainingSettings`."""
+
+    epochs: Positive
+    batch_size: Positive = 128
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    decay: Literal["constant", "cosine"] = "constant"
+    seed: Steps = 0
+
+
+class ConstantSparsitySection(_Section):
+    """`prune.ConstantSparsity`, by its own words."""
+
+    type: Literal["ConstantSparsity"]
+    target_sparsity: Fraction
+    begin_step: Steps
+    end_step: int = -1
+    frequency: Positive = 100
+
+
+class PolynomialDecaySection(_Section):
+    """`prune.PolynomialDecay`, by its own words."""
+
+    type: Literal["PolynomialDecay"]
+    initial_sparsity: Fraction
+    final_sparsity: Fraction
+    begin_step: Steps
+    end_step: Steps
+    power: Annotated[float, Field(gt=0)] = 3
+    frequency: Positive = 100
+
+
+class PruneSection(TrainSection):
+    """The pruning phase: how it is trained, and what is pruned when.
+
+    Attributes:
+        schedule: when masks are refreshed and how sparse they are then.
+        block_size: outputs by inputs, on the TFLite layout, that are pruned or kept as one.
+        include: glob patterns on variable paths, of which one must match.
+        exclude: glob patterns of which none may match.
+    """
+
+    schedule: Annotated[ConstantSparsitySection | PolynomialDecaySection, Field(discriminator="type")]
+    block_size: tuple[Positive, Positive] = (1, 1)
+    include: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = ()
+
+
+class BudgetSection(_Section):
+    """The most an artifact may take, in bytes or as "1.2MB"."""
+
+    disk: Size | None = None
+    wire: Size | None = None
+
+
+class ArtifactSection(_Section):
+    """One file to make from the pruned model, or from the dense one.
+
+    Attributes:
+        name: its file name without suffix, and its name in the report.
+        checkpoint: which checkpoint it is made from.
+        quantize: post-training quantization.
+        compact: whether dead hidden units are removed.
+        encode: whether weights are stored block-sparse where that saves bytes.
+        budget: sizes that it must not exceed.
+        max_accuracy_drop: most points of test accuracy, in percent, that it may lose to `compared_with`.
+        compared_with: name of an artifact earlier in the list.
+        min_accuracy: least test accuracy, in percent.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    checkpoint: Literal["dense", "pruned"] = "pruned"
+    quantize: Quantization = Quantization.NONE
+    compact: bool = True
+    encode: bool = True
+    budget: BudgetSection = BudgetSection()
+    max_accuracy_drop: Annotated[float, Field(ge=0)] | None = None
+    compared_with: str | None = None
+    min_accuracy: Annotated[float, Field(ge=0, le=100)] | None = None
+
+
+class ConvertSection(_Section):
+    """What holds for all artifacts.
+
+    Attributes:
+        target: the runtime that the files are for.
+        calibration_samples: training samples that int8 takes its ranges from.
+    """
+
+    target: str = "litert"
+    calibration_samples: Positive = 256
+
+
+class VerifySection(_Section):
+    """How artifacts are verified.
+
+    Attributes:
+        samples: validation samples whose outputs are compared on every kernel set.
+        timeout_s: seconds for each run of a model.
+    """
+
+    samples: Positive = 256
+    timeout_s: Annotated[float, Field(gt=0)] = 600.0
+
+
+class Recipe(_Section):
+    """A whole recipe.
+
+    Attributes:
+        model: where the model comes from.
+        train: the dense phase.
+        prune: the pruning phase.
+        convert: what holds for all artifacts.
+        verify: how they are verified.
+        artifacts: the files to make, in order.
+    """
+
+    model: ModelSection
+    train: TrainSection
+    prune: PruneSection
+    convert: ConvertSection = ConvertSection()
+    verify: VerifySection = VerifySection()
+    artifacts: Annotated[tuple[ArtifactSection, ...], Field(min_length=1)]
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check a recipe.
+
+    Raises:
+        RecipeError: the file cannot be read, is not TOML, has an unknown key or a value outside its range,
+            names an artifact twice, or compares one with none that comes before it.
+    """
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except OSError as problem:
+        raise RecipeError(str(path), "", f"cannot be read: {problem.strerror}") from problem
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise RecipeError(str(path), "", f"is not TOML: {problem}") from problem
+    try:
+        recipe = Recipe.model_validate(content)
+    except ValidationError as problem:
+        raise _first_problem(path, problem) from problem
+    names: list[str] = []
+    for i, artifact in enumerate(recipe.artifacts):
+        if artifact.name in names:
+            raise RecipeError(str(path), f"artifacts.{i}.name", f"{artifact.name!r} is taken by an artifact before it")
+        if artifact.compared_with is not None and artifact.compared_with not in names:
+            raise RecipeError(
+                str(path),
+                f"artifacts.{i}.compared_with",
+                f"{artifact.compared_with!r} is no artifact before it; known here: {', '.join(names) or 'none'}",
+            )
+        if (artifact.max_accuracy_drop is None) != (artifact.compared_with is None):
+            raise RecipeError(
+                str(path), f"artifacts.{i}", "max_accuracy_drop and compared_with only make sense together"
+            )
+        names.append(artifact.name)
+    return recipe
+
+
+def _first_problem(path: Path, problem: ValidationError) -> RecipeError:
+    errors = problem.errors(include_url=False)
+    unknown = [e for e in errors if e["type"] == "extra_forbidden"]
+    error = (unknown or errors)[0]
+    # Inside a choice of sections, pydantic's location holds the chosen type's name, which is no key of the file.
+    location = [str(part) for part in error["loc"] if f"{part}Section" not in globals()]
+    if error["type"] != "extra_forbidden":
+        return RecipeError(str(path), ".".join(location), f"{error['msg']}; got {error['input']!r}")
+    known = _known_keys(Recipe, list(error["loc"][:-1]))
+    near = difflib.get_close_matches(location[-1], known, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(known)}"
+    return RecipeError(str(path), ".".join(location), f"is not a known key{hint}")
+
+
+def _known_keys(section: Any, location: list[str | int]) -> list[str]:
+    """Names of the keys in the section that a location leads to."""
+    for part in location:
+        candidates = [section, *getattr(section, "__args__", ())]
+        if isinstance(part, str):
+            chosen = [c for c in candidates if getattr(c, "__name__", "") == f"{part}Section"]
+            fields = [c.model_fields for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+            found = next((f[part].annotation for f in fields if part in f), None)
+            section = chosen[0] if chosen else found
+        else:
+            section = candidates[1]
+    return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []

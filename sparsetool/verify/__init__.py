@@ -1,0 +1,58 @@
+"""Runs the very file that would ship, in a process of its own, and compares it with a reference.
+
+Nothing here loads the interpreter into the calling process.
+"""
+
+from sparsetool.verify.accuracy import Accuracy, classification_accuracy
+from sparsetool.verify.outputs import Difference, OutputComparison, compare_outputs
+from sparsetool.verify.runs import (
+    CrashedRun,
+    FailedRun,
+    FinishedRun,
+    KernelSet,
+    Run,
+    RunOutput,
+    TimedOutRun,
+)
+from sparsetool.verify.runtime import run_model
+from sparsetool.verify.tolerance import IDENTICAL, Tolerance, check
+from sparsetool.verify.verification import (
+    ALL_KERNEL_SETS,
+    OutputVerification,
+    SkippedKernelSet,
+    compare_runs,
+    run_on_kernel_sets,
+    verify_outputs,
+)
+from sparsetool_converters.samples import RandomSamples, Samples, fit_samples, load_samples
+from sparsetool_converters.tensor_info import TensorInfo
+
+__all__ = [
+    "ALL_KERNEL_SETS",
+    "IDENTICAL",
+    "Accuracy",
+    "CrashedRun",
+    "Difference",
+    "FailedRun",
+    "FinishedRun",
+    "KernelSet",
+    "OutputComparison",
+    "OutputVerification",
+    "RandomSamples",
+    "Run",
+    "RunOutput",
+    "Samples",
+    "SkippedKernelSet",
+    "TensorInfo",
+    "TimedOutRun",
+    "Tolerance",
+    "check",
+    "classification_accuracy",
+    "compare_outputs",
+    "compare_runs",
+    "fit_samples",
+    "load_samples",
+    "run_model",
+    "run_on_kernel_sets",
+    "verify_outputs",
+]

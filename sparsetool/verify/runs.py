@@ -1,0 +1,114 @@
+"""How one run of a model on one kernel set ended: each way is a record, none is an exception."""
+
+import enum
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sparsetool_converters.tensor_info import Array, TensorInfo
+
+
+class KernelSet(enum.StrEnum):
+    """Implementations of the operators that the stock runtime carries; a user may meet any of them."""
+
+    DEFAULT = "default"
+    """What an application gets that asks for nothing: optimized kernels and the XNNPACK delegate."""
+    NO_DELEGATES = "no-delegates"
+    """The optimized kernels alone."""
+    REFERENCE = "reference"
+    """The plain reference kernels."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunOutput:
+    """One output of a finished run.
+
+    Attributes:
+        info: the output as the runtime describes it.
+        values: stored values, never dequantized, [n_samples, *shape].
+    """
+
+    info: TensorInfo
+    values: Array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FinishedRun:
+    """The model answered every sample.
+
+    Attributes:
+        kernel_set: the kernels that ran.
+        inputs: the model's inputs, in the model's order.
+        outputs: the model's outputs, in the model's order.
+        n_samples: how many samples were run, one after the other.
+    """
+
+    kernel_set: KernelSet
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[RunOutput, ...]
+    n_samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedRun:
+    """The runtime refused the model with an error.
+
+    Attributes:
+        kernel_set: the kernels that ran.
+        step: "load", "allocate", "sample <index>" or "exit".
+        message: the runtime's own words, on one line.
+    """
+
+    kernel_set: KernelSet
+    step: str
+    message: str
+
+    @property
+    def problem(self) -> str:
+        """One clause for an error message."""
+        return f"failed at {self.step}: {self.message}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrashedRun:
+    """The process was ended by a signal.
+
+    Attributes:
+        kernel_set: the kernels that ran.
+        step: "load", "allocate", "sample <index>" or "exit".
+        signal_name: such as "SIGSEGV".
+        last_words: the last lines that the runtime wrote to stderr, on one line; may be empty.
+    """
+
+    kernel_set: KernelSet
+    step: str
+    signal_name: str
+    last_words: str
+
+    @property
+    def problem(self) -> str:
+        """One clause for an error message."""
+        words = f" (last words: {self.last_words})" if self.last_words else ""
+        return f"crashed with {self.signal_name} at {self.step}{words}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimedOutRun:
+    """The run took longer than it may and was ended.
+
+    Attributes:
+        kernel_set: the kernels that ran.
+        step: "load", "allocate", "sample <index>" or "exit".
+        timeout_s: seconds of wall clock that were allowed.
+    """
+
+    kernel_set: KernelSet
+    step: str
+    timeout_s: float
+
+    @property
+    def problem(self) -> str:
+        """One clause for an error message."""
+        return f"did not end within {self.timeout_s:g} s, at {self.step}; give it more time or fewer samples"
+
+
+Run: TypeAlias = FinishedRun | FailedRun | CrashedRun | TimedOutRun

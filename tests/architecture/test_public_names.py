@@ -1,0 +1,22 @@
+"""The public names of both packages: a change here is a change for users."""
+
+import importlib
+
+import pytest
+
+PUBLIC_NAMES: dict[str, list[str]] = {
+    "sparsetool": [],
+    "sparsetool_converters": [],
+}
+
+
+@pytest.mark.parametrize("package", PUBLIC_NAMES)
+def test_public_names_are_these_and_no_others(package: str) -> None:
+    assert sorted(importlib.import_module(package).__all__) == sorted(PUBLIC_NAMES[package])
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("package", PUBLIC_NAMES)
+def test_every_public_name_can_be_had(package: str) -> None:
+    module = importlib.import_module(package)
+    assert [name for name in module.__all__ if getattr(module, name, None) is None] == []
