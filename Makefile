@@ -10,19 +10,24 @@ BIN := .venv/bin
 READY_TO_RUN := .venv/.ready-to-run-$(MINOR)
 READY_TO_TEST := .venv/.ready-to-test-$(MINOR)
 
-.PHONY: help demo test lint check-format check-style check-types check-imports clean
+.PHONY: help demo test test-arm64 lint check-format check-style check-types check-imports clean
 
 help:
-	@echo "make demo   train, prune, quantize, encode and verify the MNIST model, and print what each stage did"
-	@echo "make test   format, lint, types, import contracts and all tests"
-	@echo "make lint   the same without the tests"
-	@echo "make clean  remove the environment and all caches; results in runs/ stay"
+	@echo "make demo        train, prune, quantize, encode and verify the MNIST model, and print what each stage did"
+	@echo "make test        format, lint, types, import contracts and all tests"
+	@echo "make test-arm64  what differs on phones, on two emulated ARM64 processors; needs a Debian host"
+	@echo "make lint        the same without the tests"
+	@echo "make clean       remove the environment and all caches; results in models/*/runs stay"
 
 demo: $(READY_TO_RUN)
 	$(BIN)/sparsetool run models/mnist_cnn/recipe.toml
 
 test: lint
 	$(BIN)/pytest -n auto --maxprocesses 4
+
+# 77: no environment for it on this host; it has said why
+test-arm64: $(READY_TO_TEST)
+	$(BIN)/python tests/arm64/run.py || [ $$? -eq 77 ]
 
 # .pre-commit-config.yaml calls these four one by one
 lint: check-format check-style check-types check-imports
@@ -57,7 +62,7 @@ $(need_python)
 @test -e $(READY_TO_RUN) || { rm -rf .venv && $(PYTHON) -m venv .venv; }
 @rm -f .venv/.ready-to-*
 @echo "Installing sparsetool[$(1)] for Python $(VERSION) into .venv; TensorFlow is large, it takes a minute or two ..."
-@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[$(1)]'
+@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[$(1)]'
 @touch $(2)
 endef
 

@@ -1,3 +1,56 @@
-"""sparsetool: the smallest .tflite file that still runs, and runs right."""
+"""Turn a trained network into the smallest .tflite file that still runs, and runs right.
+
+Names are loaded when they are first used, so that importing this package brings in neither Keras nor TensorFlow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparsetool.budget import Budget
+    from sparsetool.pipeline.compress import compress
+    from sparsetool.pipeline.conversion import Settings
+    from sparsetool.pipeline.recipe_run import run_recipe
+    from sparsetool.pipeline.unpack import unpack
+    from sparsetool.pipeline.verify_pair import verify_pair
+    from sparsetool.prune import ConstantSparsity, PolynomialDecay, Pruner, save_checkpoint
+    from sparsetool_converters.errors import SparseToolError
+    from sparsetool_converters.passes.quantize import Quantization
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Budget": "sparsetool.budget",
+    "ConstantSparsity": "sparsetool.prune",
+    "PolynomialDecay": "sparsetool.prune",
+    "Pruner": "sparsetool.prune",
+    "Quantization": "sparsetool_converters.passes.quantize",
+    "Settings": "sparsetool.pipeline.conversion",
+    "SparseToolError": "sparsetool_converters.errors",
+    "compress": "sparsetool.pipeline.compress",
+    "run_recipe": "sparsetool.pipeline.recipe_run",
+    "save_checkpoint": "sparsetool.prune",
+    "unpack": "sparsetool.pipeline.unpack",
+    "verify_pair": "sparsetool.pipeline.verify_pair",
+}
+
+__all__ = [
+    "Budget",
+    "ConstantSparsity",
+    "PolynomialDecay",
+    "Pruner",
+    "Quantization",
+    "Settings",
+    "SparseToolError",
+    "compress",
+    "run_recipe",
+    "save_checkpoint",
+    "unpack",
+    "verify_pair",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

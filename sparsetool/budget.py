@@ -5,6 +5,7 @@ MB is 10^6 bytes and KB 10^3, as networks and storage count; MiB and KiB are 2^2
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 from sparsetool_converters.errors import BudgetExceededError, UsageError
 
@@ -21,7 +22,7 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"{text!r} is not a size; write it as 1.2MB, 600KB, 64KiB or a number of bytes")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+    return int(Decimal(match[1]) * _UNITS[match[2].upper()])
 
 
 @dataclass(frozen=True, kw_only=True)

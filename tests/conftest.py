@@ -1,4 +1,4 @@
-"""What tests of all packages share: models that others published."""
+"""What tests of all packages share: models that others published, and what small ones are built with."""
 
 import importlib.util
 import os
@@ -9,10 +9,12 @@ from types import ModuleType
 
 import pytest
 
+TESTS = Path(__file__).parent
 
-def _load_fetch() -> ModuleType:
-    path = Path(__file__).with_name("published") / "fetch.py"
-    spec = importlib.util.spec_from_file_location("published_fetch", path)
+
+def _load(name: str, path: Path) -> ModuleType:
+    """Import a module by its path and under a plain name: tests are no package, and no folder is on the search path."""
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -21,10 +23,18 @@ def _load_fetch() -> ModuleType:
     return module
 
 
+# Tests import these.
+_load("command_line", TESTS / "command_line.py")
+_load("models_in_memory", TESTS / "models_in_memory.py")
+_load("one_op_models", TESTS / "one_op_models.py")
+_load("model_trees", TESTS / "model_trees.py")
+_load("kernel_sets", TESTS / "kernel_sets.py")
+
+
 @pytest.fixture(scope="session")
 def published_fetch() -> ModuleType:
     """The module tests/published/fetch.py."""
-    return _load_fetch()
+    return _load("published_fetch", TESTS / "published" / "fetch.py")
 
 
 @pytest.fixture(scope="session")

@@ -1,1 +1,34 @@
-"""Bytes in, bytes out: rewrite .tflite models into sparse, quantized and compressed ones."""
+"""Bytes in, bytes out: rewrite .tflite models into sparse, quantized and compressed ones.
+
+Needs neither TensorFlow nor Keras, and loads no interpreter.
+"""
+
+from sparsetool_converters.codec import compress, decompress
+from sparsetool_converters.errors import SparseToolError
+from sparsetool_converters.model import Model
+from sparsetool_converters.passes import Canonicalize, Change, CompactHiddenUnits, Densify, EncodeSparse, Pass
+from sparsetool_converters.passes.quantize import Quantization, Quantize
+from sparsetool_converters.plan import Encode, Keep, Plan, make_plan
+from sparsetool_converters.targets import LITERT, Target, target_named
+
+__all__ = [
+    "LITERT",
+    "Canonicalize",
+    "Change",
+    "CompactHiddenUnits",
+    "Densify",
+    "Encode",
+    "EncodeSparse",
+    "Keep",
+    "Model",
+    "Pass",
+    "Plan",
+    "Quantization",
+    "Quantize",
+    "SparseToolError",
+    "Target",
+    "compress",
+    "decompress",
+    "make_plan",
+    "target_named",
+]

@@ -5,20 +5,26 @@ it saves enough. What stays dense says why, with numbers.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
 
-from sparsetool_converters.model import Buffer, Model, Tensor
+from sparsetool_converters.model import Buffer, Model, Operator, Tensor
 from sparsetool_converters.sparsity import BlockFormat, DimensionFormat, block_csr, csr, encode, encoded_bytes
 from sparsetool_converters.targets import Route, Rule, Target
 from sparsetool_converters.weights import WeightSite, weight_sites
 
+ACTIVATION_NAMES: dict[int, str] = {
+    value: name for name, value in vars(schema.ActivationFunctionType).items() if not name.startswith("_")
+}
 MIN_SAVING_RATIO = 0.10  # below that a tensor is not worth an operator, a load-time cost and a second code path
-NATIVE_OVERHEAD_BYTES = 300  # tables that an encoded tensor adds to the file; an upper bound, held by a test
-DENSIFY_OVERHEAD_BYTES = 600  # the same, with the DENSIFY operator and its output tensor
+# Tables that an encoded tensor adds to the file: upper bounds, held by a test.
+NATIVE_OVERHEAD_BYTES = 220
+DENSIFY_OVERHEAD_BYTES = 400  # with the DENSIFY operator and the stored tensor, whose name comes on top
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +115,7 @@ def make_plan(model: Model, target: Target) -> Plan:
     by_tensor: dict[Tensor, list[WeightSite]] = {}
     for site in weight_sites(model):
         by_tensor.setdefault(site.tensor, []).append(site)
-    holders = model.users()
+    holders, interface = model.users(), model.interface()
     decisions: list[Encode | Keep] = []
     for g, graph in enumerate(model.subgraphs):
         readers = Counter(t for op in graph.operators for t in op.inputs if t is not None)
@@ -118,7 +124,8 @@ def make_plan(model: Model, target: Target) -> Plan:
             if not tensor.is_constant or (not sites and tensor.buffer.nbytes < OTHER_CONSTANTS_FROM_BYTES):
                 continue
             facts = _facts(tensor, g, i, sites)
-            decisions.append(_decide(tensor, facts, sites, readers[tensor], holders, target))
+            blocked = _why_not_looked_at(tensor, sites, readers, holders, interface)
+            decisions.append(Keep(**facts, reason=blocked) if blocked else _decide(tensor, facts, sites[0], target))
     return Plan(target=target.name, decisions=tuple(decisions))
 
 
@@ -149,29 +156,47 @@ def bits(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array.view(np.dtype(f"u{array.dtype.itemsize}"))
 
 
-def _decide(
+def _why_not_looked_at(
     tensor: Tensor,
-    facts: dict[str, Any],
     sites: list[WeightSite],
-    readers: int,
+    readers: Mapping[Tensor, int],
     holders: dict[Buffer, list[Tensor]],
-    target: Target,
-) -> Encode | Keep:
+    interface: set[Tensor],
+) -> str:
+    """Why this constant stays as it is whatever it holds and the target is; empty if nothing stands against it.
+
+    What holds for the constant holds for what is made of it on its way to its operator, too: XNNPACK unpacks
+    DENSIFY and DEQUANTIZE for the operators that it runs itself, and leaves nothing for anybody else to read.
+    """
     if not sites:
-        return Keep(**facts, reason="is not a weight of an operator that reads sparse weights")
+        return "is not a weight of an operator that reads sparse weights"
     if tensor.is_sparse:
-        return Keep(**facts, reason="arrived encoded")
-    if len(sites) > 1 or readers > 1:
-        return Keep(**facts, reason=f"has {max(readers, len(sites))} readers; only weights with one are encoded")
+        return "arrived encoded"
+    path = sites[0].path
+    most = max(len(sites), *(readers[t] for t in path))
+    if most > 1:
+        return f"has {most} readers; only weights with one are encoded"
     if len(holders[tensor.buffer]) > 1:
-        return Keep(**facts, reason=f"its payload is shared by {len(holders[tensor.buffer])} tensors")
-    use = sites[0].use
+        return f"its payload is shared by {len(holders[tensor.buffer])} tensors"
+    if not interface.isdisjoint(path):
+        return "is an input or output of its subgraph or of a signature, too"
+    if any(t.fields.isVariable for t in path):
+        return "is a variable, which the model may change"
+    return ""
+
+
+def _decide(tensor: Tensor, facts: dict[str, Any], site: WeightSite, target: Target) -> Encode | Keep:
+    use = site.use
     rules = target.rules_for(use)
     if not rules:
         return Keep(**facts, reason=target.why_refused(use))
+    fused = _fused_activation(site.operator)
+    rules = tuple(rule for rule in rules if not rule.fused_activations or fused in rule.fused_activations)
+    if not rules:
+        return Keep(**facts, reason=f"nothing is known to run {use} and fused {fused} sparse on {target.name}")
     if facts["zeros"] == 0:
         return Keep(**facts, reason="has no zeros")
-    choices = [c for rule in rules for c in _choices(tensor.array(), rule)]
+    choices = [c for rule in rules for c in _choices(tensor, rule)]
     if not choices:
         return Keep(**facts, reason=f"no block that {use} can use divides its shape {list(tensor.shape)}")
     size, _, layout, block_format, rule = min(choices, key=lambda c: c[:3])
@@ -188,14 +213,21 @@ def _decide(
     return Encode(**facts, rule=rule, layout=layout, block_format=block_format, encoded_bytes=size, reason=reason)
 
 
+def _fused_activation(operator: Operator) -> str:
+    value = getattr(operator.fields.builtinOptions, "fusedActivationFunction", schema.ActivationFunctionType.NONE)
+    return ACTIVATION_NAMES.get(value, f"activation {value}")
+
+
 _Choice = tuple[int, int, str, BlockFormat, Rule]  # bytes, order of preference at equal bytes, layout, format, rule
 
 
-def _choices(array: npt.NDArray[Any], rule: Rule) -> list[_Choice]:
+def _choices(tensor: Tensor, rule: Rule) -> list[_Choice]:
+    array = tensor.array()
     if rule.route is Route.NATIVE:
         return _native_choices(array, rule)
+    overhead_bytes = DENSIFY_OVERHEAD_BYTES + len(tensor.name.encode())
     return [
-        (encoded_bytes(array, fmt) + DENSIFY_OVERHEAD_BYTES, 1, layout, fmt, rule)
+        (encoded_bytes(array, fmt) + overhead_bytes, 1, layout, fmt, rule)
         for layout, fmt in _densify_layouts(array.shape)
     ]
 

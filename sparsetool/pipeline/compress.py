@@ -18,8 +18,8 @@ TIMEOUT_S = 600.0
 
 
 def compress(
-    source: Path,
-    destination: Path,
+    source: str | Path,
+    destination: str | Path,
     settings: Settings | None = None,
     *,
     calibration: Samples | None = None,
@@ -48,6 +48,7 @@ def compress(
     Raises:
         SparseToolError: whatever went wrong; the destination is then as it was before.
     """
+    source, destination = Path(source), Path(destination)
     settings, listener = settings or Settings(), listener or Silence()
     if destination.suffix not in (".tflite", ZST_SUFFIX):
         raise UsageError(f"{destination}: name the output .tflite for the runtime, or .tflite.zst for the packed file")

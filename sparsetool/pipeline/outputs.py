@@ -11,14 +11,17 @@ from sparsetool_converters.errors import OutputError
 
 def check_destination(path: Path, *, force: bool) -> None:
     """Raise OutputError if `path` could not be written, or exists and must not be replaced."""
-    if path.is_dir():
-        raise OutputError(str(path), "is a folder; name a file")
-    if path.exists() and not force:
-        raise OutputError(str(path), "exists already; use --force to replace it")
-    if not path.parent.is_dir():
-        raise OutputError(str(path), f"the folder {path.parent} does not exist")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(str(path), f"the folder {path.parent} cannot be written")
+    try:
+        if path.is_dir():
+            raise OutputError(str(path), "is a folder; name a file")
+        if path.exists() and not force:
+            raise OutputError(str(path), "exists already; use --force to replace it")
+        if not path.parent.is_dir():
+            raise OutputError(str(path), f"the folder {path.parent} does not exist")
+        with _temporary_beside(path):  # only trying tells: permissions mean nothing to root or to a read-only disk
+            pass
+    except OSError as problem:
+        raise _unwritable(path, problem) from problem
 
 
 @contextmanager
@@ -29,19 +32,26 @@ def staged(path: Path) -> Iterator[Path]:
         OutputError: the folder cannot be written.
     """
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with _temporary_beside(path) as temporary:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
     except OSError as problem:
-        raise OutputError(str(path), f"cannot be written: {problem.strerror}") from problem
+        raise _unwritable(path, problem) from problem
+
+
+@contextmanager
+def _temporary_beside(path: Path) -> Iterator[Path]:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as problem:
-        raise OutputError(str(path), f"cannot be written: {problem.strerror}") from problem
+        yield Path(name)
     finally:
-        temporary.unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, problem: OSError) -> OutputError:
+    return OutputError(str(path), f"cannot be written: {problem.strerror or problem}")
 
 
 def _umask() -> int:

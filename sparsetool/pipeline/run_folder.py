@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.outputs import staged
+from sparsetool_converters.errors import OutputError
 
 STEPS = "steps.json"
 
@@ -26,11 +26,8 @@ class RunFolder:
     are reused. A step that is interrupted leaves nothing, so the next run goes on with it.
 
     Args:
-        path: the folder; it is made if it does not exist.
+        path: the folder, which must exist.
         listener: told what is reused.
-
-    Raises:
-        OutputError: the folder cannot be written.
     """
 
     def __init__(self, path: Path, listener: Listener) -> None:
@@ -53,19 +50,34 @@ class RunFolder:
 
         Returns:
             The record.
+
+        Raises:
+            OutputError: the folder cannot be written.
         """
         key = sha256(json.dumps(inputs, sort_keys=True).encode())
-        known = self._steps().get(name)
-        if known is not None and known["key"] == key and known["files"] == self._hashes(files):
-            self._listener.note(f"{name}: unchanged, reused")
-            record: dict[str, Any] = known["record"]
-            return record
-        with tempfile.TemporaryDirectory(prefix=".step-", dir=self.path) as folder:
+        match self._steps().get(name):
+            case {"key": known_key, "files": known_files, "record": dict(known)}:
+                if known_key == key and known_files == self._hashes(files):
+                    self._listener.note(f"{name}: unchanged, reused")
+                    return known
+        with self._new_folder() as folder:
             record = make(Path(folder))
-            for file in files:
-                os.replace(Path(folder, file), self.path / file)  # noqa: PTH105 (same call as in `staged`)
+            self._take_over(Path(folder), files)
         self._write({**self._steps(), name: {"key": key, "files": self._hashes(files), "record": record}})
         return record
+
+    def _new_folder(self) -> tempfile.TemporaryDirectory[str]:
+        try:
+            return tempfile.TemporaryDirectory(prefix=".step-", dir=self.path)
+        except OSError as problem:
+            raise OutputError(str(self.path), f"cannot be written: {problem.strerror}") from problem
+
+    def _take_over(self, made: Path, files: tuple[str, ...]) -> None:
+        for file in files:
+            try:
+                (made / file).replace(self.path / file)
+            except OSError as problem:
+                raise OutputError(str(self.path / file), f"cannot be written: {problem.strerror}") from problem
 
     def _hashes(self, files: tuple[str, ...]) -> dict[str, str]:
         present = [f for f in files if (self.path / f).is_file()]
@@ -73,10 +85,10 @@ class RunFolder:
 
     def _steps(self) -> dict[str, Any]:
         try:
-            steps: dict[str, Any] = json.loads((self.path / STEPS).read_text("utf-8"))
+            steps = json.loads((self.path / STEPS).read_text("utf-8"))
         except (OSError, ValueError):
             return {}
-        return steps
+        return steps if isinstance(steps, dict) else {}
 
     def _write(self, steps: Mapping[str, Any]) -> None:
         with staged(self.path / STEPS) as temporary:

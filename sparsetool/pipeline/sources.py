@@ -19,19 +19,18 @@ def load_source(path: Path) -> bytes:
         ModelFormatError: none of these, or damaged.
         MissingExtraError: a Keras model or SavedModel, and TensorFlow is not installed.
     """
-    if path.is_dir():
-        if not (path / "saved_model.pb").is_file():
-            raise ModelFormatError(str(path), "is a folder without saved_model.pb, so it is no SavedModel")
-        return export_saved_model(path)
+    try:
+        data = path.read_bytes()
+    except IsADirectoryError:
+        return _saved_model(path)
+    except OSError as problem:
+        raise ModelFormatError(str(path), f"cannot be read: {problem.strerror}") from problem
     if path.suffix == ".keras":
-        _read(path)
         return export_keras(path)
-    data = _read(path)
     return decompress(data, where=str(path)) if path.suffix == ZST_SUFFIX else data
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise ModelFormatError(str(path), f"cannot be read: {problem.strerror}") from problem
+def _saved_model(folder: Path) -> bytes:
+    if not (folder / "saved_model.pb").is_file():
+        raise ModelFormatError(str(folder), "is a folder without saved_model.pb, so it is no SavedModel")
+    return export_saved_model(folder)

@@ -27,10 +27,10 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip member can have
 NO_DATE = "1980-01-01@00:00:00"
 
 
-def save_checkpoint(model: keras.Model, path: Path) -> None:
+def save_checkpoint(model: keras.Model, path: str | Path) -> None:
     """Write a model to a `.keras` file without optimizer and training configuration, whole or not at all.
 
-    The same weights and layers give the same bytes. A weight of -0.0 is written as +0.0. A file that is there
+    The same weights in a model that was made the same way give the same bytes. A weight of -0.0 is written as +0.0. A file that is there
     already is replaced.
 
     Args:
@@ -40,6 +40,7 @@ def save_checkpoint(model: keras.Model, path: Path) -> None:
     Raises:
         OutputError: the destination has another suffix or cannot be written.
     """
+    path = Path(path)
     if path.suffix != SUFFIX:
         raise OutputError(str(path), f"a checkpoint's name must end in {SUFFIX}")
     try:
@@ -52,12 +53,13 @@ def save_checkpoint(model: keras.Model, path: Path) -> None:
         raise OutputError(str(path), f"cannot be written: {error.strerror or error}") from error
 
 
-def load_checkpoint(path: Path) -> keras.Model:
+def load_checkpoint(path: str | Path) -> keras.Model:
     """Read a `.keras` file, of this module or of Keras itself, without compiling the model.
 
     Raises:
         ModelFormatError: the file is missing, no `.keras` file, damaged, or needs unregistered classes.
     """
+    path = Path(path)
     if not path.is_file():
         raise ModelFormatError(str(path), "there is no such file")
     if path.suffix != SUFFIX or not zipfile.is_zipfile(path):

@@ -71,13 +71,13 @@ class Pruner:
         exclude: Sequence[str] = (),
     ) -> None:
         if keras.backend.backend() != "tensorflow":  # elsewhere a mask would be a constant of the compiled step
-            raise PruningError(
-                "backend",
-                f"must be tensorflow, by KERAS_BACKEND=tensorflow; got {keras.backend.backend()}",
-            )
+            problem = f"must be tensorflow, by KERAS_BACKEND=tensorflow; got {keras.backend.backend()}"
+            raise PruningError("backend", problem)
         self.model, self.schedule, self.block_size = model, schedule, block_size
         self.selection: Selection = select_variables(model, include=include, exclude=exclude)
-        for variable in self.selection.pruned:
+        for variable in self.selection.pruned:  # refuse before anything is changed
+            if isinstance(variable.constraint, MaskConstraint):
+                raise PruningError(variable.path, "another Pruner holds it already; strip() that one first")
             block_scores(_tflite_layout(variable), block_size, name=variable.path)
         self._masks = [_attach_mask(variable) for variable in self.selection.pruned]
         _retrace(model)
@@ -165,8 +165,6 @@ class Pruner:
 
 
 def _attach_mask(variable: keras.Variable) -> keras.Variable:
-    if isinstance(variable.constraint, MaskConstraint):
-        raise PruningError(variable.path, "another Pruner holds it already; strip() that one first")
     mask = keras.Variable(
         np.ones(variable.shape, np.bool_), dtype="bool", trainable=False, name=f"{variable.name}_mask"
     )
@@ -199,5 +197,5 @@ def _tflite_layout(variable: keras.Variable) -> NDArray[np.floating]:
 
 
 def _to_numpy(variable: keras.Variable) -> NDArray[np.floating]:
-    weights: NDArray[np.floating] = keras.ops.convert_to_numpy(variable)
+    weights: NDArray[np.floating] = variable.numpy()
     return weights

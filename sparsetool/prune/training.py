@@ -58,7 +58,8 @@ def train(
 ) -> None:
     """Compile a classifier with Adam and train it in place.
 
-    The same model, data, settings and machine give the same weights, by `make_deterministic`.
+    The same weights to start from, data, settings and machine give the same weights in the end, by
+    `make_deterministic` and by seeding the model's random layers.
 
     Args:
         model: gives logits `[n, classes]`.
@@ -70,6 +71,7 @@ def train(
     x, y = data
     steps = settings.steps(len(x))
     make_deterministic(settings.seed)
+    _reseed_layers(model, settings.seed)
     model.compile(
         optimizer=keras.optimizers.Adam(_learning_rate(settings, steps)),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -89,7 +91,7 @@ def train(
 def make_deterministic(seed: int) -> None:
     """Seed Python, numpy and Keras, and have TensorFlow use deterministic kernels, for the whole process.
 
-    `train` does this itself; call it before a model is built, so that its first weights are the same as well.
+    `train` does this itself; call it before a model is built, so that its first weights are the same too.
     """
     from tensorflow.config.experimental import enable_op_determinism
 
@@ -108,6 +110,14 @@ def accuracy(model: keras.Model, data: Arrays, *, batch_size: int = 256) -> floa
     x, y = data
     logits = model.predict(x, batch_size=batch_size, verbose=0)  # (n, classes)
     return float(np.mean(logits.argmax(axis=-1) == y))
+
+
+def _reseed_layers(model: keras.Model, seed: int) -> None:
+    """Give every random layer the state that it would have if it had just been built with this seed."""
+    layers = model._flatten_layers(include_self=True, recursive=True)
+    generators = [generator for layer in layers for generator in layer._seed_generators]
+    for index, generator in enumerate(generators):
+        generator.state.assign(np.array([seed + index, 0], generator.state.dtype))
 
 
 def _learning_rate(settings: TrainingSettings, steps: int) -> Any:

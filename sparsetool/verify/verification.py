@@ -170,7 +170,8 @@ class _Progress:
     ) -> Run:
         """Runs the model as the next of the runs."""
         run = run_model(model_path, samples, kernel_set, timeout_s=timeout_s, on_progress=self._tell)
-        self._tell(self.n_samples, self.n_samples)
+        if not isinstance(run, FinishedRun):
+            self._tell(self.n_samples, self.n_samples)
         self.runs_done += 1
         return run
 

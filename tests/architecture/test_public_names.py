@@ -5,8 +5,41 @@ import importlib
 import pytest
 
 PUBLIC_NAMES: dict[str, list[str]] = {
-    "sparsetool": [],
-    "sparsetool_converters": [],
+    "sparsetool": [
+        "Budget",
+        "ConstantSparsity",
+        "PolynomialDecay",
+        "Pruner",
+        "Quantization",
+        "Settings",
+        "SparseToolError",
+        "compress",
+        "run_recipe",
+        "save_checkpoint",
+        "unpack",
+        "verify_pair",
+    ],
+    "sparsetool_converters": [
+        "LITERT",
+        "Canonicalize",
+        "Change",
+        "CompactHiddenUnits",
+        "Densify",
+        "Encode",
+        "EncodeSparse",
+        "Keep",
+        "Model",
+        "Pass",
+        "Plan",
+        "Quantization",
+        "Quantize",
+        "SparseToolError",
+        "Target",
+        "compress",
+        "decompress",
+        "make_plan",
+        "target_named",
+    ],
 }
 
 

@@ -5,6 +5,7 @@ saving would drop them in silence. A table's vtable tells how many slots the wri
 the slots that the installed schema knows is refused by name.
 """
 
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -35,13 +36,31 @@ def _union_names(union_name: str) -> dict[int, str]:
     return {v: k for k, v in vars(getattr(schema, union_name)).items() if not k.startswith("_")}
 
 
-def refuse_unknown_fields(model: Any, where: str) -> None:
-    """Raise ModelFormatError for the first table that uses fields or union members the schema does not know."""
+def refuse_unknown_fields(model: Any, size_bytes: int, where: str) -> None:
+    """Raise ModelFormatError for the first table that uses fields or union members the schema does not know.
+
+    Args:
+        model: the root table.
+        size_bytes: length of the file. Vectors that together have more entries than the file has room for are
+            refused, too, before anybody walks along them.
+        where: what to call the file in errors.
+    """
+    room = size_bytes // 4  # an entry of a vector of tables or of int32 takes 4 bytes
+
+    def claim(*lengths: int) -> None:
+        nonlocal room
+        room -= sum(lengths)
+        if room < 0:
+            raise ModelFormatError(where, f"is damaged: its vectors claim more entries than {size_bytes:,} bytes hold")
 
     def check(table: Any, name: str) -> Any:
         if table is not None:
             _check_table(table._tab, name, where)
         return table
+
+    def each(get: Callable[[int], Any], length: int, name: str) -> Iterator[Any]:
+        claim(length)
+        return (check(get(i), name) for i in range(length))
 
     def union(kind: int, table: Any, union_name: str, owner: str) -> None:
         if kind == 0:
@@ -55,27 +74,39 @@ def refuse_unknown_fields(model: Any, where: str) -> None:
         if table is not None:
             _check_table(table, names[kind], where)
 
+    def check_tensor(tensor: Any) -> None:
+        quantization = check(tensor.Quantization(), "QuantizationParameters")
+        if quantization is not None:
+            union(quantization.DetailsType(), quantization.Details(), "QuantizationDetails", "a tensor")
+        for _ in each(tensor.VariantTensors, tensor.VariantTensorsLength(), "VariantSubType"):
+            pass
+        sparsity = check(tensor.Sparsity(), "SparsityParameters")
+        if sparsity is not None:
+            for level in each(sparsity.DimMetadata, sparsity.DimMetadataLength(), "DimensionMetadata"):
+                union(level.ArraySegmentsType(), level.ArraySegments(), "SparseIndexVector", "a sparse tensor")
+                union(level.ArrayIndicesType(), level.ArrayIndices(), "SparseIndexVector", "a sparse tensor")
+
     check(model, "Model")
-    for i in range(model.OperatorCodesLength()):
-        check(model.OperatorCodes(i), "OperatorCode")
-    for i in range(model.BuffersLength()):
-        check(model.Buffers(i), "Buffer")
-    for i in range(model.MetadataLength()):
-        check(model.Metadata(i), "Metadata")
-    for i in range(model.SignatureDefsLength()):
-        check(model.SignatureDefs(i), "SignatureDef")
-    for g in range(model.SubgraphsLength()):
-        graph = check(model.Subgraphs(g), "SubGraph")
-        for i in range(graph.TensorsLength()):
-            tensor = check(graph.Tensors(i), "Tensor")
-            quantization = check(tensor.Quantization(), "QuantizationParameters")
-            if quantization is not None:
-                union(quantization.DetailsType(), quantization.Details(), "QuantizationDetails", "a tensor")
-            sparsity = check(tensor.Sparsity(), "SparsityParameters")
-            for d in range(sparsity.DimMetadataLength() if sparsity is not None else 0):
-                check(sparsity.DimMetadata(d), "DimensionMetadata")
-        for i in range(graph.OperatorsLength()):
-            op = check(graph.Operators(i), "Operator")
+    for get, length, name in (
+        (model.OperatorCodes, model.OperatorCodesLength(), "OperatorCode"),
+        (model.Buffers, model.BuffersLength(), "Buffer"),
+        (model.Metadata, model.MetadataLength(), "Metadata"),
+        (model.ExternalBufferGroups, model.ExternalBufferGroupsLength(), "ExternalBufferGroup"),
+        (model.ExternalBuffers, model.ExternalBuffersLength(), "ExternalBuffer"),
+    ):
+        for _ in each(get, length, name):
+            pass
+    for signature in each(model.SignatureDefs, model.SignatureDefsLength(), "SignatureDef"):
+        for _ in each(signature.Inputs, signature.InputsLength(), "TensorMap"):
+            pass
+        for _ in each(signature.Outputs, signature.OutputsLength(), "TensorMap"):
+            pass
+    for graph in each(model.Subgraphs, model.SubgraphsLength(), "SubGraph"):
+        claim(graph.InputsLength(), graph.OutputsLength())
+        for tensor in each(graph.Tensors, graph.TensorsLength(), "Tensor"):
+            check_tensor(tensor)
+        for op in each(graph.Operators, graph.OperatorsLength(), "Operator"):
+            claim(op.InputsLength(), op.OutputsLength(), op.IntermediatesLength())
             union(op.BuiltinOptionsType(), op.BuiltinOptions(), "BuiltinOptions", "an operator")
             union(op.BuiltinOptions2Type(), op.BuiltinOptions2(), "BuiltinOptions2", "an operator")
 

@@ -6,6 +6,7 @@ untouched. Only what is an index in the file is a reference here: an operator ho
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from sparsetool_converters.errors import ModelFormatError
+from sparsetool_converters.errors import EncodingError, ModelFormatError
 from sparsetool_converters.model.element_types import element_type
 from sparsetool_converters.sparsity import EncodedTensor, decode
 from sparsetool_converters.tensor_info import TensorInfo
 
 Array = npt.NDArray[Any]
+
+MAX_RANK = 64  # numpy's; the runtime's kernels stop long before
 
 
 @dataclass(eq=False)
@@ -35,10 +38,16 @@ class Buffer:
 
 @dataclass(eq=False)
 class Tensor:
-    """A tensor of a subgraph; `fields.buffer` is meaningless here, `buffer` holds the payload."""
+    """A tensor of a subgraph; `fields.buffer` is meaningless here, `buffer` holds the payload.
+
+    `block_scales` and `block_zero_points` are the tensors that blockwise quantization names by index; 0, the
+    schema's default, stays in the fields as it is.
+    """
 
     fields: Any  # schema.TensorT
     buffer: Buffer
+    block_scales: Tensor | None = None
+    block_zero_points: Tensor | None = None
 
     @property
     def name(self) -> str:
@@ -94,20 +103,25 @@ class Tensor:
         """The dense values: `shape`, in the type's numpy dtype; a view of the payload where it is stored dense.
 
         Raises:
-            ModelFormatError: no payload, a type without a fixed number of whole bytes, or a payload whose
-                length is not that of the shape.
+            ModelFormatError: no payload, a type without a fixed number of whole bytes, a shape that no array
+                has, or a payload whose length is not that of the shape.
             EncodingError: sparse metadata that does not fit the shape.
         """
-        if self.is_sparse:
-            return decode(self.encoded())
         if self.buffer.data is None:
             raise ModelFormatError(self.name, "has no constant payload")
+        if len(self.shape) > MAX_RANK or min(self.shape, default=0) < 0:
+            raise ModelFormatError(self.name, f"is damaged: no constant has the shape {_shortened(self.shape)}")
+        if self.is_sparse:
+            try:
+                return decode(self.encoded())
+            except EncodingError as problem:  # arrays have no name
+                raise EncodingError(self.name, problem.reason) from problem
         dtype = self.dtype()
-        expected = int(np.prod(self.shape, dtype=np.int64)) * dtype.itemsize
+        expected = math.prod(self.shape) * dtype.itemsize
         if self.buffer.nbytes != expected:
             raise ModelFormatError(
                 self.name,
-                f"payload has {self.buffer.nbytes} bytes; {self.type_name} {list(self.shape)} takes {expected}",
+                f"payload has {self.buffer.nbytes} bytes; {self.type_name} {_shortened(self.shape)} takes {expected}",
             )
         return self.buffer.data.view(dtype).reshape(self.shape)
 
@@ -274,6 +288,11 @@ class Model:
             for operator in subgraph.operators:
                 yield subgraph, operator
 
+    def interface(self) -> set[Tensor]:
+        """The tensors that callers see: inputs and outputs of subgraphs, and what signatures name."""
+        ends = [t for graph in self.subgraphs for t in [*graph.inputs, *graph.outputs] if t is not None]
+        return {*ends, *(entry.tensor for s in self.signatures or [] for entry in [*s.inputs, *s.outputs])}
+
     def users(self) -> dict[Buffer, list[Tensor]]:
         """The tensors that hold each buffer."""
         found: dict[Buffer, list[Tensor]] = {}
@@ -295,6 +314,10 @@ class Model:
         code = OperatorCode(fields)
         self.operator_codes.append(code)
         return code
+
+
+def _shortened(shape: tuple[int, ...]) -> str:
+    return str(list(shape)) if len(shape) <= 8 else f"of {len(shape):,} dimensions"
 
 
 BUILTIN_NAMES: dict[int, str] = {

@@ -27,6 +27,15 @@ SCHEMA_VERSION = 3  # TFLITE_SCHEMA_VERSION, tflite/version.h
 _DAMAGE = (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
 
 
+class _Whole(np.ndarray[Any, Any]):
+    """Bytes that give no slice short of what was asked for: flatbuffers would cut strings off in silence."""
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice) and key.stop is not None and key.stop > self.size:
+            raise IndexError(f"bytes {key.start} to {key.stop} of {self.size}")
+        return super().__getitem__(key)
+
+
 def read_model(data: bytes | bytearray | memoryview, where: str) -> Model:
     """See `Model.from_bytes`."""
     if len(data) == 0:
@@ -37,8 +46,8 @@ def read_model(data: bytes | bytearray | memoryview, where: str) -> Model:
     if not 8 <= root <= len(data) - 4:
         raise ModelFormatError(where, f"is damaged: the root offset {root} points outside of {len(data)} bytes")
     try:
-        table = schema.Model.GetRootAs(data, 0)
-        refuse_unknown_fields(table, where)
+        table = schema.Model.GetRootAs(np.frombuffer(data, np.uint8).view(_Whole), 0)
+        refuse_unknown_fields(table, len(data), where)
         fields = schema.ModelT.InitFromObj(table)
         model = _link(fields, data, where)
     except _DAMAGE as problem:
@@ -65,6 +74,13 @@ def _link(fields: Any, data: bytes | bytearray | memoryview, where: str) -> Mode
     subgraphs = []
     for graph in fields.subgraphs:
         tensors = [Tensor(t, pick(buffers, t.buffer, "buffer")) for t in graph.tensors or []]
+        for tensor in tensors:
+            details = tensor.quantization.details if tensor.quantization is not None else None
+            if isinstance(details, schema.BlockwiseQuantizationT):
+                if details.scales > 0:
+                    tensor.block_scales = pick(tensors, details.scales, "tensor of scales")
+                if details.zeroPoints > 0:
+                    tensor.block_zero_points = pick(tensors, details.zeroPoints, "tensor of zero points")
 
         def tensors_at(indices: Any, kind: str, tensors: list[Tensor] = tensors) -> list[Tensor | None]:
             if indices is None:

@@ -37,6 +37,12 @@ def read_sparsity(tensor: Tensor) -> EncodedTensor:
     if tensor.buffer.nbytes % dtype.itemsize:
         raise ModelFormatError(tensor.name, f"payload of {tensor.buffer.nbytes} bytes is cut inside an element")
     metadata = fields.dimMetadata or []
+    block_format = BlockFormat.from_levels(
+        traversal_order=[int(d) for d in _list(fields.traversalOrder)],
+        formats=[int(m.format) for m in metadata],
+        dense_sizes=[int(m.denseSize) for m in metadata],
+        block_map=[int(d) for d in _list(fields.blockMap)],
+    )
     levels = tuple(
         DimensionMetadata(
             format=DimensionFormat(m.format),
@@ -48,12 +54,7 @@ def read_sparsity(tensor: Tensor) -> EncodedTensor:
     )
     return EncodedTensor(
         shape=tensor.shape,
-        block_format=BlockFormat.from_levels(
-            traversal_order=[int(d) for d in _list(fields.traversalOrder)],
-            formats=[int(m.format) for m in metadata],
-            dense_sizes=[int(m.denseSize) for m in metadata],
-            block_map=[int(d) for d in _list(fields.blockMap)],
-        ),
+        block_format=block_format,
         levels=levels,
         values=tensor.buffer.data.view(dtype),
     )

@@ -62,6 +62,8 @@ def write_model(model: Model) -> bytes:
     fields.buffers = [_AlignedBuffer(b) for b in buffers]
     fields.operatorCodes = [c.fields for c in codes]
     fields.subgraphs = [index.subgraph(graph) for graph in model.subgraphs]
+    # What the model has none of any more must not be written as it was read, with indices of that time.
+    fields.signatureDefs = fields.metadata = fields.metadataBuffer = None
     if model.signatures is not None:
         fields.signatureDefs = [index.signature(s) for s in model.signatures]
     if model.metadata is not None:
@@ -120,6 +122,13 @@ class _Indices:
         if quantization is not None and quantization.details is None:
             key = _content(quantization)
             quantization = self.quantizations.setdefault(key, _WrittenOnce(quantization))
+        elif quantization is not None and (tensor.block_scales or tensor.block_zero_points):
+            details = copy(quantization.details)
+            if tensor.block_scales is not None:
+                details.scales = self.tensors[tensor.block_scales]
+            if tensor.block_zero_points is not None:
+                details.zeroPoints = self.tensors[tensor.block_zero_points]
+            quantization = _with(quantization, details=details)
         return _with(tensor.fields, buffer=self.buffers[tensor.buffer], quantization=quantization)
 
     def _of(self, tensors: list[Tensor | None], before: Any) -> Any:
@@ -143,7 +152,9 @@ def _content(quantization: Any) -> tuple[Any, ...]:
 
 
 def _buffers_to_write(model: Model) -> list[Buffer]:
-    wanted = [t.buffer for graph in model.subgraphs for t in graph.tensors]
+    # The runtime takes number 0 for "no payload" whatever it holds, so an empty first buffer keeps its place.
+    wanted = [b for b in model.buffers[:1] if b.nbytes == 0]
+    wanted += [t.buffer for graph in model.subgraphs for t in graph.tensors]
     wanted += [m.buffer for m in model.metadata or []] + (model.metadata_buffers or [])
     return _keep_order(model.buffers, wanted, model.unreferenced)
 

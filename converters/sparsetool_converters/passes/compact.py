@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
 
 from sparsetool_converters.model import Buffer, Model, Operator, Subgraph, Tensor
 from sparsetool_converters.passes.change import Change
@@ -77,10 +78,7 @@ class _Pair:
 
 def _pairs(model: Model, graph: Subgraph) -> list[_Pair]:
     readers, producers = graph.consumers(), graph.producers()
-    holders = model.users()
-    visible = {*graph.inputs, *graph.outputs}
-    for signature in model.signatures or []:
-        visible |= {entry.tensor for entry in [*signature.inputs, *signature.outputs]}
+    holders, visible = model.users(), model.interface()
 
     def own_constant(tensor: Tensor | None) -> _Constant | None:
         """The constant behind `tensor`, if nothing else reads it or shares its payload."""
@@ -88,11 +86,13 @@ def _pairs(model: Model, graph: Subgraph) -> list[_Pair]:
             return None
         stored, producer = tensor, producers.get(tensor)
         if producer is not None:
-            source = producer.inputs[0] if producer.name == "DEQUANTIZE" else None
+            source = producer.inputs[0] if producer.name == "DEQUANTIZE" and producer.inputs else None
             if source is None or source in visible or len(readers.get(source, [])) != 1:
                 return None
             stored = source
         if not stored.is_constant or stored.is_sparse or len(holders[stored.buffer]) != 1:
+            return None
+        if stored.element_dtype is None:  # elements under a byte
             return None
         return _Constant(stored, tensor)
 
@@ -117,7 +117,9 @@ def _are_plain_pair(first: Operator, second: Operator) -> bool:
     """Both FULLY_CONNECTED in the default weights format, and computing in the type of their input."""
     for operator in (first, second):
         options = operator.fields.builtinOptions
-        if operator.name != "FULLY_CONNECTED" or options is None or options.weightsFormat != 0:
+        if operator.name != "FULLY_CONNECTED" or len(operator.inputs) < 2:
+            return False
+        if not isinstance(options, schema.FullyConnectedOptionsT) or options.weightsFormat != 0:
             return False
     weight, units = second.inputs[1], second.inputs[0]
     if weight is None or units is None:
@@ -126,11 +128,13 @@ def _are_plain_pair(first: Operator, second: Operator) -> bool:
 
 
 def _compact(pair: _Pair) -> list[Change]:
-    outgoing = pair.second.stored.array()
-    if pair.first.stored.array().shape[0] != outgoing.shape[1] or not _zero_means_nothing(pair.second.stored):
+    incoming, outgoing = pair.first.stored.array(), pair.second.stored.array()
+    units = pair.units.shape[1]
+    if incoming.shape[:1] != (units,) or outgoing.shape[1:] != (units,) or not _zero_means_nothing(pair.second.stored):
+        return []
+    if pair.bias is not None and pair.bias.stored.shape != (units,):
         return []
     alive = np.flatnonzero((outgoing != 0).any(axis=0))
-    units = outgoing.shape[1]
     if len(alive) == units:
         return []
     if len(alive) == 0:

@@ -20,6 +20,7 @@ class Densify:
 
     def __call__(self, model: Model) -> Sequence[Change]:
         changes = []
+        interface = model.interface()
         for graph in model.subgraphs:
             kept, gone = [], set()
             for operator in graph.operators:
@@ -39,6 +40,6 @@ class Densify:
                     )
                 )
             graph.operators = kept
-            readers = graph.consumers()
-            graph.tensors = [t for t in graph.tensors if t not in gone or t in readers]
+            needed = {*graph.consumers(), *interface}
+            graph.tensors = [t for t in graph.tensors if t not in gone or t in needed]
         return changes

@@ -7,6 +7,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from sparsetool_converters.model import Buffer, Model, Operator, Tensor
 from sparsetool_converters.model.sparsity_fields import write_sparsity
+from sparsetool_converters.passes.asymmetric_inputs import quantize_inputs_asymmetrically
 from sparsetool_converters.passes.change import Change
 from sparsetool_converters.plan import Encode, Plan
 from sparsetool_converters.sparsity import encode
@@ -45,7 +46,7 @@ def _encode(model: Model, site: WeightSite, decision: Encode) -> Change:
         code = site.operator.code
         site.operator.code = model.operator_code(code.builtin, decision.rule.version)
     if decision.rule.asymmetric_quantize_inputs:
-        site.operator.fields.builtinOptions.asymmetricQuantizeInputs = True
+        quantize_inputs_asymmetrically(site.operator)
     return Change(
         tensor=decision.name,
         what=decision.reason,

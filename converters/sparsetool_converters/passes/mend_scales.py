@@ -12,10 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsetool_converters.model import Buffer, Model, Tensor
+from sparsetool_converters.passes.asymmetric_inputs import quantize_inputs_asymmetrically
 from sparsetool_converters.passes.change import Change
 from sparsetool_converters.weights import WeightSite, weight_sites
 
-BIAS_INPUT = 2  # of FULLY_CONNECTED, CONV_2D and DEPTHWISE_CONV_2D
+# Operator -> the inputs that hold its activation and its bias; the kernels' Prepare, tflite/kernels/*.cc @ f674577.
+_ACTIVATION_AND_BIAS = {
+    "FULLY_CONNECTED": (0, 2),
+    "CONV_2D": (0, 2),
+    "DEPTHWISE_CONV_2D": (0, 2),
+    "TRANSPOSE_CONV": (2, 3),
+}
 INT32_HEADROOM = 2.0**30  # a bias stays under half of int32, so that sums cannot overflow by it alone
 
 
@@ -27,33 +34,31 @@ def mend_empty_channels(quantized: Model, original: Model) -> list[Change]:
         original: the float model it was made from, with the same tensor names.
     """
     float_tensors = {t.name: t for graph in original.subgraphs for t in graph.tensors if t.is_constant}
-    sites = [s for s in weight_sites(quantized) if s.tensor.type_name == "INT8" and s.tensor.quantization is not None]
-    changes = []
-    for site in {s.tensor: s for s in sites}.values():
-        change = _mend(site, float_tensors)
-        if change is not None:
-            changes.append(change)
-    return changes
+    sites: dict[Tensor, list[WeightSite]] = {}
+    for site in weight_sites(quantized):
+        if site.tensor.type_name == "INT8" and site.tensor.quantization is not None:
+            sites.setdefault(site.tensor, []).append(site)
+    found = (_mend(weight, readers, float_tensors) for weight, readers in sites.items())
+    return [change for change in found if change is not None]
 
 
-def _mend(site: WeightSite, float_tensors: dict[str, Tensor]) -> Change | None:
-    weight, scales = site.tensor, site.tensor.scales
-    axis = int(weight.quantization.quantizedDimension)
+def _mend(weight: Tensor, sites: list[WeightSite], float_tensors: dict[str, Tensor]) -> Change | None:
+    scales, axis = weight.scales, int(weight.quantization.quantizedDimension)
     if scales is None or len(scales) < 2 or scales.shape[0] != weight.shape[axis]:
         return None
     others = tuple(i for i in range(len(weight.shape)) if i != axis)
     empty = ~(weight.array() != 0).any(axis=others)  # (channels,)
-    if not empty.any():
+    biases = [(bias, _input_scale(site)) for site in sites if (bias := _bias_of(site)) is not None]
+    if not empty.any() or any(bias.name not in float_tensors for bias, _ in biases):
         return None
     new = scales.copy()
     new[empty] = scales[~empty].max() if not empty.all() else 1.0
-    bias = _bias_of(site)
-    if bias is not None and bias.name in float_tensors:
-        # An int32 bias stands for bias * input scale * weight scale: the scale must leave it room.
-        wanted = float_tensors[bias.name].array().astype(np.float64)
-        input_scale = _input_scale(site)
-        room = np.abs(wanted) / (INT32_HEADROOM * input_scale)
+    # An int32 bias stands for bias * input scale * weight scale: the scale must leave it room.
+    for bias, input_scale in biases:
+        room = np.abs(float_tensors[bias.name].array().astype(np.float64)) / (INT32_HEADROOM * input_scale)
         new[empty] = np.maximum(new, room.astype(np.float32))[empty]
+    for bias, input_scale in biases:
+        wanted = float_tensors[bias.name].array().astype(np.float64)
         _requantize(bias, wanted, input_scale * new.astype(np.float64), empty)
     weight.quantization.scale = new
     return Change(
@@ -65,14 +70,14 @@ def _mend(site: WeightSite, float_tensors: dict[str, Tensor]) -> Change | None:
 
 
 def _bias_of(site: WeightSite) -> Tensor | None:
-    if len(site.operator.inputs) <= BIAS_INPUT or site.operator.name == "TRANSPOSE_CONV":
-        return None
-    bias = site.operator.inputs[BIAS_INPUT]
+    _, position = _ACTIVATION_AND_BIAS.get(site.operator.name, (0, 0))
+    bias = site.operator.inputs[position] if 0 < position < len(site.operator.inputs) else None
     return bias if bias is not None and bias.is_constant and bias.type_name == "INT32" else None
 
 
 def _input_scale(site: WeightSite) -> float:
-    activation = site.operator.inputs[0]
+    position, _ = _ACTIVATION_AND_BIAS.get(site.operator.name, (0, 0))
+    activation = site.operator.inputs[position]
     scales = activation.scales if activation is not None else None
     return 1.0 if scales is None else float(scales[0])
 
@@ -89,12 +94,8 @@ def _requantize(bias: Tensor, wanted: npt.NDArray[np.float64], scales: npt.NDArr
 
 
 def quantize_hybrid_inputs_asymmetrically(model: Model) -> None:
-    """Make hybrid FULLY_CONNECTED quantize its input as XNNPACK does, whichever kernel runs it.
-
-    The builtin kernels do so only when asked (`asymmetric_quantize_inputs`), XNNPACK always does: without the
-    option one file gives different numbers with and without delegates.
-    """
+    """Make every hybrid FULLY_CONNECTED give the same numbers on all kernel sets."""
     for site in weight_sites(model):
         use = site.use
         if use.op == "FULLY_CONNECTED" and (use.weight, use.activation) == ("INT8", "FLOAT32") and not use.dequantized:
-            site.operator.fields.builtinOptions.asymmetricQuantizeInputs = True
+            quantize_inputs_asymmetrically(site.operator)

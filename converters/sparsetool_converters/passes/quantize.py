@@ -71,14 +71,19 @@ class Quantize:
             raise CalibrationDataError("int8 needs calibration data: samples of the model's input, in .npz or .npy")
         before = {site.tensor.name: site.tensor for site in weight_sites(model)}
         signatures = model.signatures
+        # The quantizer takes out buffers without telling the metadata, which names them by index.
+        metadata = {"metadata": model.metadata, "metadata_buffers": model.metadata_buffers}
+        vars(model).update(dict.fromkeys(metadata))
         if not signatures:
-            model.signatures = [_primary_signature(model)]  # the quantizer addresses inputs by signature
+            model.signatures = [_primary_signature(model)]  # it addresses inputs by signature
         try:
             quantized = self._run(model)
         finally:
             model.signatures = signatures
+            vars(model).update(metadata)
         if not signatures:
             quantized.signatures = signatures
+        vars(quantized).update(metadata)
         mended = mend_empty_channels(quantized, model)
         if self.mode is Quantization.DYNAMIC:
             quantize_hybrid_inputs_asymmetrically(quantized)

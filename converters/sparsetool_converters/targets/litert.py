@@ -3,7 +3,9 @@
 Each row was executed on x86-64 on all three kernel sets. XNNPACK takes a FULLY_CONNECTED unless its version is
 exactly 8, whether its weights are sparse or not (tflite/delegates/xnnpack/xnnpack_delegate.cc @ f674577), so every
 native sparse FULLY_CONNECTED needs version 8; and XNNPACK reads a DENSIFY output as static weights for float
-operators and int8 convolutions only, so int8 FULLY_CONNECTED behind DENSIFY needs version 8 as well.
+operators and int8 convolutions only, so int8 FULLY_CONNECTED behind DENSIFY needs version 8 as well. It takes
+DEQUANTIZE behind DENSIFY for itself even where it leaves the operator behind them to the builtin kernels, which then
+read memory that nobody wrote; so these need an operator that XNNPACK takes.
 """
 
 from sparsetool_converters.targets.rules import Refusal, Route, Rule, Target, WeightUse
@@ -13,6 +15,8 @@ SPARSE_FULLY_CONNECTED_VERSION = 8
 _FULLY_CONNECTED = "tflite/kernels/fully_connected.cc @ f674577, executed"
 _DENSIFY = "tflite/kernels/densify.cc @ f674577, executed"
 _XNNPACK = "tflite/delegates/xnnpack/xnnpack_delegate.cc @ f674577, executed"
+# ConvertActivationToOutputRange, tflite/delegates/xnnpack/xnnpack_delegate.cc @ f674577
+_XNNPACK_ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")
 _UNPACKED = "unpacked at load: RAM and load time of the dense tensor"
 _BUILTIN = f"{_UNPACKED}; the operator leaves XNNPACK for the builtin kernel, at a higher latency"
 
@@ -27,6 +31,7 @@ def _densify(use: WeightUse, *, version: int | None = None, asymmetric_quantize_
         route=Route.DENSIFY,
         version=version,
         asymmetric_quantize_inputs=asymmetric_quantize_inputs,
+        fused_activations=_XNNPACK_ACTIVATIONS if use.dequantized else (),
         cost=_UNPACKED if version is None else _BUILTIN,
         source=_DENSIFY,
     )
@@ -98,7 +103,7 @@ LITERT = Target(
                 effect="float16 behind DENSIFY is unwritten memory for an operator that is not delegated",
                 source=_XNNPACK,
             )
-            for op in ("GATHER", "EMBEDDING_LOOKUP", "BATCH_MATMUL")
+            for op in ("GATHER", "EMBEDDING_LOOKUP")
         ),
     ),
 )

@@ -45,6 +45,8 @@ class Rule:
             DENSIFY, which reads any.
         version: the operator version that must be written; None leaves it as it is.
         asymmetric_quantize_inputs: whether that option must be set for the result to match the dense kernel.
+        fused_activations: names of the schema's `ActivationFunctionType` that the operator may have fused; empty
+            for any.
         max_columns: most input columns that the kernel can address, None for no limit.
         max_blocks_per_row: most blocks of one row that it can count, None for no limit.
         cost: what this way costs at run time, for reports; empty where nothing is lost.
@@ -56,6 +58,7 @@ class Rule:
     blocks: tuple[tuple[int, int], ...] = ()
     version: int | None = None
     asymmetric_quantize_inputs: bool = False
+    fused_activations: tuple[str, ...] = ()
     max_columns: int | None = None
     max_blocks_per_row: int | None = None
     cost: str = ""

@@ -5,21 +5,31 @@ import pytest
 
 
 @pytest.fixture
-def small_model():
-    """An untrained network of one convolution and two dense layers, the same at each call."""
-    import keras
+def build():
+    """Return an untrained network of one convolution and two dense layers, the same at each call."""
 
-    keras.utils.set_random_seed(7)
-    return keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            keras.layers.Conv2D(4, 3, activation="relu", name="conv"),
-            keras.layers.Flatten(),
-            keras.layers.Dense(16, activation="relu", name="hidden"),
-            keras.layers.Dense(4, name="logits"),
-        ],
-        name="small",
-    )
+    def small():
+        import keras
+
+        keras.utils.set_random_seed(7)
+        return keras.Sequential(
+            [
+                keras.Input((8, 8, 1), name="image"),
+                keras.layers.Conv2D(4, 3, activation="relu", name="conv"),
+                keras.layers.Flatten(name="flatten"),
+                keras.layers.Dense(16, activation="relu", name="hidden"),
+                keras.layers.Dense(4, name="logits"),
+            ],
+            name="small",
+        )
+
+    return small
+
+
+@pytest.fixture
+def small_model(build):
+    """One such network."""
+    return build()
 
 
 @pytest.fixture

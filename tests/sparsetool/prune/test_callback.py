@@ -1,4 +1,5 @@
 import pytest
+
 from sparsetool import prune
 
 pytestmark = pytest.mark.keras
@@ -61,23 +62,25 @@ def test_a_second_fit_after_the_end_of_the_schedule_goes_on(small_model, fit):
 
 def test_a_schedule_that_begins_after_training_is_refused(small_model, fit):
     callback = prune.Pruner(small_model, prune.ConstantSparsity(0.5, 20)).callback()
-    with pytest.raises(prune.PruningError, match="schedule: never prunes: .* is 19"):
+    with pytest.raises(prune.PruningError, match=r"schedule: never prunes: .* is 19"):
         fit(small_model, callback)
 
 
 def test_a_schedule_that_ends_after_training_is_refused(small_model, fit):
     callback = prune.Pruner(small_model, prune.PolynomialDecay(0.0, 0.5, 0, 100, frequency=10)).callback()
-    with pytest.raises(prune.PruningError, match="never reaches its target: .* at step 10 with sparsity 0.1355 of 0.5"):
+    with pytest.raises(
+        prune.PruningError, match=r"never reaches its target: .* at step 10 with sparsity 0.1355 of 0.5"
+    ):
         fit(small_model, callback)
 
 
 def test_a_frequency_that_steps_over_the_end_is_refused(small_model, fit):
     callback = prune.Pruner(small_model, prune.PolynomialDecay(0.0, 0.5, 0, 10, frequency=4)).callback()
-    with pytest.raises(prune.PruningError, match="never reaches its target: .* at step 8"):
+    with pytest.raises(prune.PruningError, match=r"never reaches its target: .* at step 8"):
         fit(small_model, callback)
 
 
 def test_a_last_refresh_in_the_middle_of_the_last_group_is_refused(small_model, fit):
     callback = prune.Pruner(small_model, prune.PolynomialDecay(0.0, 0.5, 0, 19, frequency=19)).callback()
-    with pytest.raises(prune.PruningError, match="never reaches its target: .* is 18"):
+    with pytest.raises(prune.PruningError, match=r"never reaches its target: .* is 18"):
         fit(small_model, callback, steps_per_execution=4)

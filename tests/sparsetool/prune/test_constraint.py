@@ -7,6 +7,7 @@ pytestmark = pytest.mark.keras
 @pytest.fixture
 def constraint():
     import keras
+
     from sparsetool.prune.constraint import MaskConstraint
 
     mask = keras.Variable(np.array([True, False, False, True]), dtype="bool", trainable=False)

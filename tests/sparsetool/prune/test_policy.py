@@ -1,4 +1,5 @@
 import pytest
+
 from sparsetool import prune
 
 pytestmark = pytest.mark.keras

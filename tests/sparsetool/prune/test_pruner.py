@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from sparsetool import prune
 from sparsetool_converters.errors import VerificationError
 
@@ -124,7 +125,7 @@ def test_a_shape_that_does_not_fit_the_block_is_refused_before_training(small_mo
     assert small_model.get_layer("conv").kernel.constraint is None
 
 
-def test_a_constraint_of_the_users_own_holds_too_and_comes_back(small_model, fit, zeros, half_zeros):
+def test_a_constraint_of_the_users_own_holds_too_and_comes_back(small_model, fit):
     import keras
 
     kernel = small_model.get_layer("hidden").kernel
@@ -144,7 +145,8 @@ def test_after_strip_pruned_weights_train_again(small_model, fit, zeros, half_ze
     pruner.strip()
     assert zeros(small_model) == half_zeros
     fit(small_model, epochs=1)
-    assert zeros(small_model)["logits"] == 0
+    after = zeros(small_model)
+    assert all(after[name] < count for name, count in half_zeros.items())
 
 
 def test_a_stripped_pruner_still_checks_but_no_longer_prunes(small_model, fit):
@@ -165,7 +167,7 @@ def test_a_second_pruner_on_the_same_model_is_refused(small_model):
 def test_check_refuses_a_variable_that_is_not_sparse_enough(small_model):
     pruner = prune.Pruner(small_model, prune.PolynomialDecay(0.1, 0.5, 0, 10, frequency=10))
     pruner.update(0)
-    with pytest.raises(VerificationError, match="prune: small/conv/kernel: 4 of 36 weights are zero, but .* 18"):
+    with pytest.raises(VerificationError, match=r"prune: small/conv/kernel: 4 of 36 weights are zero, but .* 18"):
         pruner.check()
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from sparsetool import prune
 
 pytestmark = pytest.mark.keras
@@ -21,6 +22,21 @@ def test_the_same_settings_give_the_same_weights(small_model, samples, restart):
     restart()
     again = trained(small_model, samples, epochs=2, batch_size=20, seed=5)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_a_random_layer_starts_anew_with_each_training():
+    import keras
+
+    random = np.random.default_rng(0)
+    data = random.random((64, 8), np.float32), random.integers(0, 2, 64)
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dropout(0.5), keras.layers.Dense(2)])
+    start = model.get_weights()
+    first = trained(model, data, epochs=2)
+    model.set_weights(start)
+    other = keras.models.clone_model(model)
+    other.set_weights(start)
+    for again in (trained(model, data, epochs=2), trained(other, data, epochs=2)):
+        np.testing.assert_array_equal(again[0], first[0])
 
 
 def test_another_seed_gives_other_weights(small_model, samples, restart):

@@ -128,7 +128,6 @@ def test_runs_of_the_reference_serve_many_candidates(models, weight):
     runs = run_on_kernel_sets(reference, SAMPLES, timeout_s=60.0)
     reference.unlink()
     assert tuple(runs) == ALL_KERNEL_SETS
-    seen = []
     candidate = run_on_kernel_sets(models.fully_connected(weight), SAMPLES, timeout_s=60.0)
     verification = compare_runs(runs, candidate, tolerance=IDENTICAL, stage="encode")
     assert len(verification.comparisons) == 3

@@ -3,80 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-
-TYPES = {
-    "float32": schema.TensorType.FLOAT32,
-    "int32": schema.TensorType.INT32,
-    "int8": schema.TensorType.INT8,
-    "bool": schema.TensorType.BOOL,
-    "bytes": schema.TensorType.STRING,
-}
-
-
-class Graph:
-    """One subgraph under construction, in a model it may share with others."""
-
-    def __init__(self, model: schema.ModelT) -> None:
-        self.model, self.subgraph = model, schema.SubGraphT()
-        self.subgraph.tensors, self.subgraph.operators = [], []
-        model.subgraphs.append(self.subgraph)
-
-    def tensor(
-        self,
-        name: str,
-        shape: Sequence[int],
-        dtype: str = "float32",
-        *,
-        data: np.ndarray | None = None,
-        scale: float | None = None,
-        zero_point: int = 0,
-        signature: Sequence[int] | None = None,
-        variable: bool = False,
-    ) -> int:
-        tensor = schema.TensorT()
-        tensor.name, tensor.shape, tensor.type = name.encode(), list(shape), TYPES[dtype]
-        tensor.shapeSignature = None if signature is None else list(signature)
-        tensor.isVariable = variable
-        if scale is not None:
-            tensor.quantization = schema.QuantizationParametersT()
-            tensor.quantization.scale, tensor.quantization.zeroPoint = [scale], [zero_point]
-        if data is not None:
-            buffer = schema.BufferT()
-            buffer.data = np.frombuffer(np.ascontiguousarray(data).tobytes(), np.uint8)
-            self.model.buffers.append(buffer)
-            tensor.buffer = len(self.model.buffers) - 1
-        self.subgraph.tensors.append(tensor)
-        return len(self.subgraph.tensors) - 1
-
-    def op(
-        self,
-        builtin: int,
-        inputs: Sequence[int],
-        outputs: Sequence[int],
-        options: object = None,
-        *,
-        version: int = 1,
-        custom: str | None = None,
-    ) -> None:
-        code = schema.OperatorCodeT()
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, 127), version
-        code.customCode = custom
-        self.model.operatorCodes.append(code)
-        operator = schema.OperatorT()
-        operator.opcodeIndex = len(self.model.operatorCodes) - 1
-        operator.inputs, operator.outputs = list(inputs), list(outputs)
-        if options is not None:
-            kind = type(options).__name__.removesuffix("T")
-            operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
-            operator.builtinOptions = options
-        self.subgraph.operators.append(operator)
-
-    def ends(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
-        self.subgraph.inputs, self.subgraph.outputs = list(inputs), list(outputs)
+from models_in_memory import Graph, new_model, packed
 
 
 class Models:
@@ -85,18 +15,10 @@ class Models:
     def __init__(self, folder: Path) -> None:
         self.folder, self.count = folder, 0
 
-    def new(self) -> schema.ModelT:
-        model = schema.ModelT()
-        model.version, model.subgraphs, model.operatorCodes = 3, [], []
-        model.buffers = [schema.BufferT()]
-        return model
-
     def write(self, model: schema.ModelT) -> Path:
-        builder = flatbuffers.Builder(1024)
-        builder.Finish(model.Pack(builder), b"TFL3")
         self.count += 1
         path = self.folder / f"model_{self.count}.tflite"
-        path.write_bytes(builder.Output())
+        path.write_bytes(packed(model))
         return path
 
     def fully_connected(self, weight: np.ndarray, *, output: str = "scores") -> Path:
@@ -130,7 +52,7 @@ class Models:
 
     def quantized_fully_connected(self, weight: np.ndarray) -> Path:
         """Int8 all through: input step 1/64 around 3, weight step 1, output step 1/2 around -5."""
-        model = self.new()
+        model = new_model()
         graph = Graph(model)
         rows, columns = weight.shape
         x = graph.tensor("x", (1, columns), "int8", scale=1 / 64, zero_point=3)
@@ -148,7 +70,7 @@ class Models:
 
     def difference(self, *, shape: Sequence[int] = (1, 2), signature: Sequence[int] | None = None) -> Path:
         """Two inputs of one shape: out = left - right."""
-        model = self.new()
+        model = new_model()
         graph = Graph(model)
         left, right = (graph.tensor(name, shape, signature=signature) for name in ("left", "right"))
         out = graph.tensor("out", shape, signature=signature)
@@ -158,7 +80,7 @@ class Models:
 
     def running_sum(self) -> Path:
         """Keeps a state: out = x + out of the sample before."""
-        model = self.new()
+        model = new_model()
         graph = Graph(model)
         one = np.ones((1, 1), np.float32)
         x, w = graph.tensor("x", (1, 1)), graph.tensor("w", (1, 1), data=one)
@@ -171,7 +93,7 @@ class Models:
 
     def custom_op(self) -> Path:
         """An operator that no kernel set has."""
-        model = self.new()
+        model = new_model()
         graph = Graph(model)
         x, out = graph.tensor("x", (1, 4)), graph.tensor("out", (1, 4))
         graph.op(schema.BuiltinOperator.CUSTOM, [x], [out], custom=b"Unheard")
@@ -180,7 +102,7 @@ class Models:
 
     def endless(self) -> Path:
         """A loop whose condition is x == x."""
-        model = self.new()
+        model = new_model()
         main, condition, body = Graph(model), Graph(model), Graph(model)
         x, out = main.tensor("x", (1,)), main.tensor("out", (1,))
         loop = schema.WhileOptionsT()
@@ -197,7 +119,7 @@ class Models:
         return self.write(model)
 
     def _fully_connected(self, weight: np.ndarray, output: str) -> schema.ModelT:
-        model = self.new()
+        model = new_model()
         graph = Graph(model)
         rows, columns = weight.shape
         x = graph.tensor("x", (1, columns))

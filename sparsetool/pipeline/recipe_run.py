@@ -1,0 +1,208 @@
+"""A whole recipe: train, prune, export, convert, verify, measure, publish."""
+
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from sparsetool.budget import Budget
+from sparsetool.export import export_keras
+from sparsetool.pipeline.artifact import make_artifact
+from sparsetool.pipeline.compress import check_written
+from sparsetool.pipeline.conversion import Settings
+from sparsetool.pipeline.events import Listener
+from sparsetool.pipeline.outputs import staged
+from sparsetool.pipeline.proof import Prover
+from sparsetool.pipeline.run_folder import RunFolder, sha256
+from sparsetool.pipeline.training import DENSE, PRUNED, train_and_prune
+from sparsetool.pipeline.user_model import UserModel
+from sparsetool.recipe import ArtifactSection, Recipe, load_recipe
+from sparsetool.report.records import AccuracyRecord, ArtifactRecord, LayerRecord, RunRecord
+from sparsetool.verify import FinishedRun, KernelSet, classification_accuracy, run_model
+from sparsetool_converters.errors import OutputError, VerificationError
+
+WORK = ".work"  # inside the output folder: what steps made, before all of it is verified
+FLOATS = {"dense": "_dense.tflite", "pruned": "_pruned.tflite"}  # no artifact can have such a name
+_RECORD = TypeAdapter(ArtifactRecord)
+
+
+def run_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> RunRecord:
+    """Carry out a recipe; steps whose inputs have not changed are reused.
+
+    Args:
+        path: the recipe.
+        out: folder for the results, by default `runs` beside the recipe. Every artifact is put there as `.tflite`
+            and `.tflite.zst` with the sparse checkpoint, and only after all of them passed.
+        listener: hears of progress and of what is reused.
+
+    Raises:
+        SparseToolError: whatever went wrong; published results are then as they were before.
+    """
+    recipe, user, folder, out = _open(path, out, listener)
+    _, _, layers = train_and_prune(recipe, user, folder, listener)
+    _export(folder, listener)
+    prover: list[Prover] = []
+    records = tuple(_make(recipe, section, user, folder, prover, listener) for section in recipe.artifacts)
+    records = _measure_accuracy(recipe, records, user, folder, listener)
+    _check_gates(recipe, records)
+    return _publish(path, out, folder, layers, records)
+
+
+def prune_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> tuple[LayerRecord, ...]:
+    """Carry out a recipe up to the sparse checkpoint, and publish that."""
+    recipe, user, folder, out = _open(path, out, listener)
+    _, _, layers = train_and_prune(recipe, user, folder, listener)
+    _copy(folder.path / PRUNED, out / PRUNED)
+    return layers
+
+
+def _open(path: Path, out: Path | None, listener: Listener) -> tuple[Recipe, UserModel, RunFolder, Path]:
+    recipe = load_recipe(path)
+    user = UserModel(path.parent / recipe.model.source)
+    out = out or path.parent / "runs"
+    try:
+        (out / WORK).mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise OutputError(str(out), f"cannot be written: {problem.strerror}") from problem
+    return recipe, user, RunFolder(out / WORK, listener), out
+
+
+def _export(folder: RunFolder, listener: Listener) -> None:
+    def export(destination: Path) -> dict[str, Any]:
+        for done, (checkpoint, name) in enumerate(((DENSE, FLOATS["dense"]), (PRUNED, FLOATS["pruned"]))):
+            listener.progress("export", done, 2)
+            (destination / name).write_bytes(export_keras(folder.path / checkpoint))
+        listener.progress("export", 2, 2)
+        return {}
+
+    inputs = {name: sha256((folder.path / name).read_bytes()) for name in (DENSE, PRUNED)}
+    inputs["tensorflow"] = version("tensorflow")
+    folder.step("export", inputs, tuple(FLOATS.values()), export)
+
+
+def _make(
+    recipe: Recipe,
+    section: ArtifactSection,
+    user: UserModel,
+    folder: RunFolder,
+    provers: list[Prover],
+    listener: Listener,
+) -> ArtifactRecord:
+    source = (folder.path / FLOATS[section.checkpoint]).read_bytes()
+    settings = Settings(
+        quantize=section.quantize, compact=section.compact, encode=section.encode, target=recipe.convert.target
+    )
+
+    def make(destination: Path) -> dict[str, Any]:
+        calibration = user.data["train"][0][: recipe.convert.calibration_samples]
+        if not provers:  # one for all artifacts, since they share stages
+            samples = user.data["validation"][0][: recipe.verify.samples]
+            provers.append(Prover(samples, timeout_s=recipe.verify.timeout_s, listener=listener))
+        artifact = make_artifact(
+            source,
+            settings,
+            name=section.name,
+            where=FLOATS[section.checkpoint],
+            prover=provers[0],
+            calibration=calibration,
+            listener=listener,
+        )
+        for name, content in zip(_files(section.name), (artifact.model, artifact.packed), strict=True):
+            (destination / name).write_bytes(content)
+            check_written(destination / name, artifact.model, packed=content is artifact.packed)
+        return asdict(artifact.record)
+
+    inputs = {
+        "source": sha256(source),
+        "model": sha256(user.source),
+        "settings": {**asdict(settings), "name": section.name},
+        "verify": recipe.verify.model_dump(mode="json"),
+        "calibration_samples": recipe.convert.calibration_samples,
+        "versions": {name: version(name) for name in ("sparsetool", "ai-edge-litert", "litert-quantizer")},
+    }
+    return _RECORD.validate_python(folder.step(f"make {section.name}", inputs, _files(section.name), make))
+
+
+def _files(artifact: str) -> tuple[str, str]:
+    return f"{artifact}.tflite", f"{artifact}.tflite.zst"
+
+
+def _measure_accuracy(
+    recipe: Recipe, records: tuple[ArtifactRecord, ...], user: UserModel, folder: RunFolder, listener: Listener
+) -> tuple[ArtifactRecord, ...]:
+    """Run every artifact over the test set, the only time that it is touched."""
+    paths = {record.name: folder.path / _files(record.name)[0] for record in records}
+
+    def measure(_: Path) -> dict[str, Any]:
+        x, y = user.data["test"]
+        total = len(x) * len(paths)
+        accuracies = {}
+        for i, (name, path) in enumerate(paths.items()):
+            done_before = i * len(x)
+
+            def told(done: int, _: int, name: str = name, done_before: int = done_before) -> None:
+                listener.progress("accuracy", done_before + done, total, name)
+
+            run = run_model(path, x, KernelSet.DEFAULT, timeout_s=recipe.verify.timeout_s, on_progress=told)
+            if not isinstance(run, FinishedRun):
+                raise VerificationError("accuracy", "", f"{name} {run.problem}, on the test set")
+            measured = classification_accuracy(run.outputs[0].values, y)
+            accuracies[name] = asdict(
+                AccuracyRecord(
+                    correct=measured.correct, samples=measured.n_samples, low=measured.low, high=measured.high
+                )
+            )
+        return accuracies
+
+    inputs = {
+        "artifacts": {name: sha256(path.read_bytes()) for name, path in paths.items()},
+        "model": sha256(user.source),
+        "runtime": version("ai-edge-litert"),
+    }
+    found = folder.step("accuracy", inputs, (), measure)
+    return tuple(replace(record, accuracy=AccuracyRecord(**found[record.name])) for record in records)
+
+
+def _check_gates(recipe: Recipe, records: tuple[ArtifactRecord, ...]) -> None:
+    """Raise for the first artifact that is not as accurate or as small as the recipe asks."""
+    percent = {r.name: r.accuracy.percent for r in records if r.accuracy is not None}
+    for section, record in zip(recipe.artifacts, records, strict=True):
+        name, reached = section.name, percent[section.name]
+        if section.min_accuracy is not None and reached < section.min_accuracy:
+            raise VerificationError(
+                "accuracy", "", f"{name} has {reached:.2f} % on the test set; at least {section.min_accuracy:g} asked"
+            )
+        if section.max_accuracy_drop is not None and section.compared_with is not None:
+            drop = percent[section.compared_with] - reached
+            if drop > section.max_accuracy_drop + 1e-9:
+                raise VerificationError(
+                    "accuracy",
+                    "",
+                    f"{name} has {reached:.2f} % on the test set, {drop:.2f} points under {section.compared_with}; "
+                    f"at most {section.max_accuracy_drop:g} allowed",
+                )
+        budget = Budget(disk=section.budget.disk, wire=section.budget.wire)
+        budget.check(name, disk_bytes=record.sizes.disk, wire_bytes=record.sizes.wire)
+
+
+def _publish(
+    path: Path, out: Path, folder: RunFolder, layers: tuple[LayerRecord, ...], records: tuple[ArtifactRecord, ...]
+) -> RunRecord:
+    for name in [PRUNED, *(file for record in records for file in _files(record.name))]:
+        _copy(folder.path / name, out / name)
+    return RunRecord(
+        recipe=path.resolve().parent.name,
+        checkpoint_bytes=(out / PRUNED).stat().st_size,
+        layers=layers,
+        artifacts=records,
+    )
+
+
+def _copy(source: Path, destination: Path) -> None:
+    content = source.read_bytes()
+    if destination.is_file() and destination.read_bytes() == content:
+        return  # build tools look at the time of a file
+    with staged(destination) as temporary:
+        temporary.write_bytes(content)

@@ -1,0 +1,99 @@
+"""What a model file consists of."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparsetool.report.records import Sizes, TensorRecord
+from sparsetool_converters.codec import compress
+from sparsetool_converters.model import Model, Tensor
+from sparsetool_converters.plan import bits
+from sparsetool_converters.weights import weight_sites
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectionRecord:
+    """One model.
+
+    Attributes:
+        name: the file's name.
+        sizes: its sizes in bytes.
+        subgraphs: how many functions it has.
+        operators: how often each operator occurs, and at which version, as "FULLY_CONNECTED v8".
+        inputs: name, type and shape of each input.
+        outputs: the same of each output.
+        weights: elements of all weights.
+        zeros: how many of them are zero.
+        tensors: every weight, as stored.
+    """
+
+    name: str
+    sizes: Sizes
+    subgraphs: int
+    operators: dict[str, int]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    weights: int
+    zeros: int
+    tensors: tuple[TensorRecord, ...]
+
+
+def inspect_model(data: bytes, *, name: str) -> InspectionRecord:
+    """Measure a model without running it.
+
+    Raises:
+        ModelFormatError: not a .tflite model.
+    """
+    model = Model.from_bytes(data, where=name)
+    primary = model.subgraphs[0]
+    sites = {site.tensor: site for site in weight_sites(model)}
+    counts = [_count(tensor) for tensor in sites]
+    tensors = tuple(
+        TensorRecord(
+            name=tensor.name,
+            op=site.use.op,
+            shape=tensor.shape,
+            type=tensor.type_name,
+            sparsity=zeros / elements if elements else 0.0,
+            dense_bytes=elements * (tensor.element_dtype.itemsize if tensor.element_dtype else 0),
+            stored_bytes=_stored_bytes(tensor),
+            encoded=tensor.is_sparse,
+            reason=_how(tensor, site.reader.name),
+        )
+        for (tensor, site), (elements, zeros) in zip(sites.items(), counts, strict=True)
+    )
+    operators = Counter(f"{op.name} v{op.code.version}" for _, op in model.operators())
+    return InspectionRecord(
+        name=name,
+        sizes=Sizes.of(data, compress(data)),
+        subgraphs=len(model.subgraphs),
+        operators=dict(sorted(operators.items())),
+        inputs=tuple(_face(t) for t in primary.inputs),
+        outputs=tuple(_face(t) for t in primary.outputs),
+        weights=sum(elements for elements, _ in counts),
+        zeros=sum(zeros for _, zeros in counts),
+        tensors=tensors,
+    )
+
+
+def _count(tensor: Tensor) -> tuple[int, int]:
+    """Elements and zeros; a type under a byte counts as no elements."""
+    if tensor.element_dtype is None:
+        return 0, 0
+    array = tensor.array()
+    return int(array.size), int(array.size - np.count_nonzero(bits(array)))
+
+
+def _stored_bytes(tensor: Tensor) -> int:
+    return tensor.encoded().payload_bytes if tensor.is_sparse else tensor.buffer.nbytes
+
+
+def _how(tensor: Tensor, reader: str) -> str:
+    if not tensor.is_sparse:
+        return "dense"
+    return "sparse, unpacked by DENSIFY" if reader == "DENSIFY" else "sparse, read by the kernel"
+
+
+def _face(tensor: Tensor | None) -> str:
+    return "none" if tensor is None else f"{tensor.name} {tensor.type_name.lower()} {list(tensor.shape)}"

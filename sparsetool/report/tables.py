@@ -1,0 +1,98 @@
+"""Records as terminal tables."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from sparsetool.report.records import ArtifactRecord, LayerRecord, OutputRecord, TensorRecord
+
+KERNEL_SET_COLUMNS = ("default", "no-delegates", "reference")
+
+
+def artifact_table(artifacts: Sequence[ArtifactRecord]) -> Table:
+    """Sizes in bytes, their ratio to the first artifact's, and accuracy."""
+    table = Table(title="Sizes in bytes; ratios to the first row", title_justify="left")
+    table.add_column("model", no_wrap=True)
+    for column in ("disk", "gzip -9", "zstd -19", "wire", "disk ratio", "wire ratio", "test accuracy"):
+        table.add_column(column, justify="right", no_wrap=True)
+    first = artifacts[0].sizes
+    for artifact in artifacts:
+        sizes = artifact.sizes
+        table.add_row(
+            artifact.name,
+            *(f"{size:,}" for size in (sizes.disk, sizes.gzip, sizes.zstd, sizes.wire)),
+            f"{first.disk / sizes.disk:.1f}x",
+            f"{first.wire / sizes.wire:.1f}x",
+            "" if artifact.accuracy is None else f"{artifact.accuracy.percent:.2f} %",
+        )
+    return table
+
+
+def layer_table(layers: Sequence[LayerRecord]) -> Table:
+    """Zeros of each pruned variable."""
+    table = Table(title="Pruned layers", title_justify="left")
+    table.add_column("variable", no_wrap=True)
+    for column in ("weights", "zeros", "asked for", "sparsity"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for layer in layers:
+        table.add_row(
+            layer.variable,
+            f"{layer.weights:,}",
+            f"{layer.zeros:,}",
+            f"{layer.target_zeros:,}",
+            f"{layer.zeros / layer.weights:.4%}",
+        )
+    return table
+
+
+def tensor_table(tensors: Sequence[TensorRecord]) -> Table:
+    """How each constant is stored, and why."""
+    table = Table(title="Tensors", title_justify="left")
+    table.add_column("tensor", overflow="fold", ratio=2)
+    table.add_column("operator", no_wrap=True)
+    table.add_column("shape", no_wrap=True)
+    table.add_column("type", no_wrap=True)
+    for column in ("zeros", "dense bytes", "stored bytes"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("stored how and why", overflow="fold", ratio=3)
+    for tensor in tensors:
+        table.add_row(
+            tensor.name,
+            tensor.op,
+            "x".join(map(str, tensor.shape)),
+            tensor.type.lower(),
+            f"{tensor.sparsity:.1%}",
+            f"{tensor.dense_bytes:,}",
+            f"{tensor.stored_bytes:,}",
+            tensor.reason,
+        )
+    return table
+
+
+def output_table(outputs: Sequence[OutputRecord], skipped: Sequence[str]) -> Table:
+    """The worst relative error of each stage's outputs, kernel set by kernel set."""
+    table = Table(title="Outputs against the stage before", title_justify="left")
+    table.add_column("stage", no_wrap=True)
+    for kernel_set in KERNEL_SET_COLUMNS:
+        table.add_column(kernel_set, justify="right", no_wrap=True)
+    table.add_column("samples", justify="right")
+    for stage in dict.fromkeys(o.stage for o in outputs):
+        cells = []
+        for kernel_set in KERNEL_SET_COLUMNS:
+            found = [o for o in outputs if (o.stage, o.kernel_set) == (stage, kernel_set)]
+            cells.append(_cell(found))
+        table.add_row(stage, *cells, str(max(o.samples for o in outputs if o.stage == stage)))
+    if skipped:
+        table.caption = "\n".join(f"not compared: {problem}" for problem in skipped)
+        table.caption_justify = "left"
+    return table
+
+
+def _cell(outputs: Sequence[OutputRecord]) -> str:
+    if not outputs:
+        return "not compared"
+    if all(o.identical for o in outputs):
+        return "identical"
+    worst = max(outputs, key=lambda o: o.relative_error)
+    noise = f", {worst.sqnr_db:.0f} dB" if worst.sqnr_db is not None else ""
+    return f"{worst.relative_error:.1e} off{noise}"

@@ -1,0 +1,220 @@
+"""A whole recipe on a toy, as its user runs it: every figure is checked against the files that were published."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from hashlib import sha256
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from command_line import Finished, command, run
+
+from sparsetool.pipeline.user_model import UserModel
+from sparsetool.verify import FinishedRun, KernelSet, run_model
+from sparsetool_converters.codec import decompress
+
+pytestmark = [pytest.mark.keras, pytest.mark.slow]
+
+TOY = Path(__file__).with_name("toy")
+ARTIFACTS = ("dense", "small", "float16", "dynamic", "int8")
+STEPS = ("train dense", "train pruned", "export", *(f"make {name}" for name in ARTIFACTS), "accuracy")
+REUSED = [f"{step}: unchanged, reused" for step in STEPS]
+PUBLISHED = {"pruned.keras", *(f"{name}{suffix}" for name in ARTIFACTS for suffix in (".tflite", ".tflite.zst"))}
+
+
+def place(folder, *changes):
+    """The toy in a folder of its own, with changes of the recipe's text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(TOY / "model.py", folder)
+    text = (TOY / "recipe.toml").read_text()
+    for right, wrong in changes:
+        assert right in text
+        text = text.replace(right, wrong, 1)
+    (folder / "recipe.toml").write_text(text)
+    return folder
+
+
+def state(folder):
+    """Content and time of every published file."""
+    files = [path for path in folder.iterdir() if path.is_file()]
+    return {path.name: (sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns) for path in files}
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """A first run: its folder, and what the process said. Tests that change anything copy it."""
+    folder = place(tmp_path_factory.mktemp("first"))
+    finished = run(folder, "run", "recipe.toml", "--json", PYTHONHASHSEED="1", TZ="UTC")
+    assert finished.code == 0, finished.err
+    return SimpleNamespace(folder=folder, finished=finished, record=finished.json)
+
+
+@pytest.fixture
+def again(first, tmp_path):
+    """Puts a changed recipe beside a copy of the first run's results."""
+
+    def prepare(*changes):
+        folder = place(tmp_path / "again", *changes)
+        shutil.copytree(first.folder / "runs", folder / "runs")
+        return folder
+
+    return prepare
+
+
+def test_everything_is_published_and_nothing_else(first):
+    assert set(state(first.folder / "runs")) == PUBLISHED
+    assert sorted(path.name for path in first.folder.iterdir()) == ["model.py", "recipe.toml", "runs"]
+
+
+def test_progress_is_on_stderr_and_nothing_else(first):
+    tasks = {line.partition(":")[0] for line in first.finished.err.splitlines()}
+    assert {"train dense", "train pruned", "export", "calibrate", "accuracy"} <= tasks
+    assert first.finished.said == []
+
+
+def test_sizes_are_those_of_the_files_on_disk(first):
+    runs = first.folder / "runs"
+    assert first.record["kind"] == "run"
+    assert first.record["checkpoint_bytes"] == (runs / "pruned.keras").stat().st_size
+    assert [artifact["name"] for artifact in first.record["artifacts"]] == list(ARTIFACTS)
+    for artifact in first.record["artifacts"]:
+        model, packed = runs / f"{artifact['name']}.tflite", runs / f"{artifact['name']}.tflite.zst"
+        assert artifact["sizes"]["disk"] == model.stat().st_size
+        assert artifact["sizes"]["wire"] == artifact["sizes"]["zstd"] == packed.stat().st_size
+        assert decompress(packed.read_bytes()) == model.read_bytes()
+
+
+def test_pruned_layers_have_the_zeros_that_were_asked_for(first):
+    assert len(first.record["layers"]) == 3
+    for layer in first.record["layers"]:
+        assert layer["zeros"] == layer["target_zeros"] == pytest.approx(0.8 * layer["weights"], abs=1)
+
+
+def test_accuracy_is_what_the_published_files_answer(first):
+    x, y = UserModel(TOY / "model.py").data["test"]
+    for artifact in first.record["artifacts"]:
+        path = first.folder / "runs" / f"{artifact['name']}.tflite"
+        answer = run_model(path, x, KernelSet.DEFAULT, timeout_s=60.0)
+        assert isinstance(answer, FinishedRun)
+        scores = answer.outputs[0].values.reshape(len(x), -1)
+        accuracy = artifact["accuracy"]
+        assert (accuracy["correct"], accuracy["samples"]) == (int(np.sum(scores.argmax(axis=1) == y)), len(y))
+        assert accuracy["low"] < accuracy["correct"] / len(y) < accuracy["high"]
+
+
+def test_every_stage_was_verified_on_every_kernel_set(first):
+    for artifact in first.record["artifacts"]:
+        stages = [stage["name"] for stage in artifact["stages"]][1:] or ["source"]
+        compared = {(output["stage"], output["kernel_set"]) for output in artifact["outputs"]}
+        assert compared == {(stage, kernels) for stage in stages for kernels in KernelSet}
+        assert artifact["skipped"] == []
+        assert all(tensor["reason"] for tensor in artifact["tensors"])
+
+
+def test_the_checkpoint_loads_where_sparsetool_is_not_importable(first):
+    code = (
+        "import sys; sys.modules['sparsetool'] = sys.modules['sparsetool_converters'] = None\n"
+        "import keras; model = keras.saving.load_model(sys.argv[1]); print(model.count_params())"
+    )
+    path = first.folder / "runs" / "pruned.keras"
+    finished = subprocess.run(
+        [command()[0], "-c", code, str(path)], capture_output=True, text=True, check=False, cwd=first.folder
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.split()[-1] == str(8 * 9 + 8 + 512 * 64 + 64 + 64 * 3 + 3)
+
+
+def test_a_second_run_reuses_everything_and_touches_nothing(again):
+    folder = again()
+    before = state(folder / "runs")
+    finished = run(folder, "run", "recipe.toml")
+    assert finished.code == 0, finished.err
+    assert finished.err.splitlines() == REUSED
+    assert state(folder / "runs") == before
+    for name in ARTIFACTS:
+        size = (folder / "runs" / f"{name}.tflite").stat().st_size
+        assert re.search(rf"│ {name} +│ +{size:,} │", finished.out)
+
+
+def test_only_what_depends_on_a_changed_artifact_is_made_again(again):
+    folder = again(('quantize = "float16"', 'quantize = "float16"\nencode = false'))
+    before = state(folder / "runs")
+    finished = run(folder, "run", "recipe.toml")
+    assert finished.code == 0, finished.err
+    assert finished.said == [line for line in REUSED if not line.startswith(("make float16", "accuracy"))]
+    after = state(folder / "runs")
+    assert {name for name in PUBLISHED if before[name] != after[name]} == {"float16.tflite", "float16.tflite.zst"}
+
+
+def test_only_what_depends_on_changed_pruning_is_trained_again(again):
+    folder = again(("final_sparsity = 0.8", "final_sparsity = 0.75"))
+    finished = run(folder, "prune", "recipe.toml", "--json")
+    assert finished.code == 0, finished.err
+    assert finished.said == ["train dense: unchanged, reused"]
+    assert "train dense: 1 of" not in finished.err
+    zeros, weights = (sum(layer[key] for layer in finished.json["layers"]) for key in ("zeros", "weights"))
+    assert zeros / weights == pytest.approx(0.75, abs=0.001)
+
+
+def test_a_damaged_result_is_made_again(again):
+    folder = again()
+    (folder / "runs" / ".work" / "small.tflite").write_bytes(b"damaged")
+    before = state(folder / "runs")
+    finished = run(folder, "run", "recipe.toml")
+    assert finished.code == 0, finished.err
+    assert finished.said == [line for line in REUSED if not line.startswith("make small")]
+    assert state(folder / "runs") == before
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "problem"),
+    [
+        (
+            ("min_accuracy = 50.0", "min_accuracy = 99.99"),
+            4,
+            r"accuracy: small has [\d.]+ % on the test set; at least 99.99 asked",
+        ),
+        (('disk = "100KB"', 'disk = "1KB"'), 3, r"small: disk size is [\d,]+ bytes, [\d,]+ over the budget of 1,000"),
+        (('wire = "60KB"', 'wire = "1KB"'), 3, r"small: wire size is [\d,]+ bytes, [\d,]+ over the budget of 1,000"),
+    ],
+    ids=["accuracy", "disk", "wire"],
+)
+def test_an_artifact_that_fails_its_gate_is_named_and_nothing_is_published(again, change, code, problem):
+    folder = again(change)
+    before = state(folder / "runs")
+    assert re.fullmatch(problem, run(folder, "run", "recipe.toml").error(code))
+    assert state(folder / "runs") == before
+
+
+def test_an_interrupted_run_leaves_nothing_half_written_and_the_next_gives_the_same_bytes(first, tmp_path):
+    """Elsewhere, at another time zone and with another seed of hashes."""
+    folder = place(tmp_path / "elsewhere")
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"}
+    arguments = ("run", folder / "recipe.toml", "--out", folder / "out", "--json")
+    with subprocess.Popen(
+        command(*arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment, cwd=tmp_path,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        heard = []
+        for line in process.stderr:
+            heard.append(line)
+            if line.startswith("train pruned: "):
+                process.send_signal(signal.SIGINT)
+                break
+        out, err = process.communicate()
+    interrupted = Finished(process.returncode, out, "".join(heard) + err)
+    assert interrupted.error(130).startswith("interrupted; nothing is half written")
+    assert sorted(path.name for path in (folder / "out").rglob("*")) == [".work", "dense.keras", "steps.json"]
+
+    resumed = run(tmp_path, *arguments, PYTHONHASHSEED="7", TZ="Asia/Tokyo")
+    assert resumed.code == 0, resumed.err
+    assert resumed.said == ["train dense: unchanged, reused"]
+    contents = [
+        {name: found[0] for name, found in state(runs).items()} for runs in (first.folder / "runs", folder / "out")
+    ]
+    assert contents[0] == contents[1]

@@ -1,0 +1,133 @@
+"""Each command: its help, its results on stdout, its progress on stderr."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from models_in_memory import mlp
+
+from sparsetool import __version__
+from sparsetool_converters.codec import compress as pack
+
+COMMANDS = ("run", "prune", "compress", "unpack", "verify", "inspect")
+
+
+@pytest.fixture
+def model(tmp_path):
+    """Half of its weights are zero in rows that the kernel can leave out."""
+    weight = np.random.default_rng(1).uniform(0.5, 1, (32, 64)).astype(np.float32)
+    weight[:, 8:] = 0.0
+    (tmp_path / "model.tflite").write_bytes(mlp([weight]))
+    return "model.tflite"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_shows_an_example(sparsetool, command):
+    shown = sparsetool(command, "--help")
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.startswith(f"Usage: sparsetool {command} ")
+    assert f"\n    sparsetool {command} " in shown.out.partition("Example")[2]
+
+
+def test_help_names_every_command_and_exit_code(sparsetool):
+    shown = sparsetool("--help")
+    assert (shown.code, shown.err) == (0, "")
+    assert all(f"\n  {command} " in shown.out for command in COMMANDS)
+    codes = [line.split()[0] for line in shown.out.partition("Exit codes:")[2].splitlines() if line.strip()]
+    assert codes == ["0", "1", "2", "3", "4", "5", "6", "130"]
+
+
+def test_version_is_that_of_the_package(sparsetool):
+    shown = sparsetool("--version")
+    assert (shown.code, shown.out, shown.err) == (0, f"sparsetool {__version__}\n", "")
+
+
+def test_the_installed_command_is_the_module(tmp_path):
+    command = os.path.join(os.path.dirname(sys.executable), "sparsetool")  # noqa: PTH118, PTH120
+    if not os.access(command, os.X_OK):
+        pytest.skip("not installed as a command")
+    shown = subprocess.run([command, "--version"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert shown.stdout == f"sparsetool {__version__}\n"
+
+
+def test_compress_gives_figures_of_the_file_on_disk(sparsetool, model, tmp_path):
+    done = sparsetool("compress", model, "-o", "small.tflite", "--json")
+    assert done.code == 0, done.err
+    record = done.json
+    assert (record["schema_version"], record["kind"], record["name"]) == (1, "compress", "small.tflite")
+    data = (tmp_path / "small.tflite").read_bytes()
+    assert (record["sizes"]["disk"], record["sizes"]["wire"]) == (len(data), len(pack(data)))
+    assert [stage["name"] for stage in record["stages"]] == ["source", "encode"]
+    assert all(output["relative_error"] <= 1e-5 for output in record["outputs"])
+    assert done.said == []
+
+
+def test_compress_unpack_verify_and_inspect_go_together(sparsetool, model, tmp_path):
+    packed = sparsetool("compress", model, "--output", "small.tflite.zst")
+    assert packed.code == 0, packed.err
+    size = (tmp_path / "small.tflite.zst").stat().st_size
+    assert f"wire {size:,} bytes" in packed.out
+    unpacked = sparsetool("unpack", "small.tflite.zst", "--json")
+    assert unpacked.json == {
+        "schema_version": 1,
+        "kind": "unpack",
+        "output": "small.tflite",
+        "disk_bytes": (tmp_path / "small.tflite").stat().st_size,
+    }
+    verified = sparsetool("verify", model, "small.tflite", "--json")
+    assert verified.code == 0, verified.err
+    assert (verified.json["kind"], verified.json["verdict"]) == ("verify", "pass")
+    assert {output["kernel_set"] for output in verified.json["outputs"]} == {"default", "no-delegates", "reference"}
+    inspected = sparsetool("inspect", "small.tflite", "--json")
+    assert inspected.json["kind"] == "inspect"
+    assert (inspected.json["weights"], inspected.json["zeros"]) == (32 * 64, 32 * 56)
+    assert [tensor["encoded"] for tensor in inspected.json["tensors"]] == [True]
+
+
+def test_without_json_results_are_tables_and_figures(sparsetool, model):
+    inspected = sparsetool("inspect", model)
+    assert (inspected.code, inspected.err) == (0, "")
+    assert "weights: 2,048, 87.5% zeros" in inspected.out
+    assert "operators: 1 FULLY_CONNECTED v1" in inspected.out
+    verified = sparsetool("verify", model, model)
+    assert verified.out.splitlines()[-1] == "pass: model.tflite answers as model.tflite does"
+    assert verified.out.count("identical") == 3
+
+
+def test_a_long_path_stays_on_one_line(sparsetool, model, tmp_path):
+    folder = tmp_path / ("a" * 120) / ("b" * 120)
+    folder.mkdir(parents=True)
+    destination = folder / "model.tflite"
+    (tmp_path / "model.tflite.zst").write_bytes(pack((tmp_path / model).read_bytes()))
+    done = sparsetool("unpack", "model.tflite.zst", "-o", destination)
+    assert done.out == f"{destination}: {destination.stat().st_size:,} bytes\n"
+
+
+def test_stdin_is_never_read(model, tmp_path):
+    """Neither an empty stdin nor a closed one changes anything."""
+    command = f"exec {sys.executable} -m sparsetool inspect {model} --json <&-"
+    closed = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert closed.returncode == 0, closed.stderr
+
+
+def test_given_samples_are_those_that_are_compared(sparsetool, model, tmp_path):
+    np.save(tmp_path / "samples.npy", np.ones((3, 64), np.float32))
+    done = sparsetool("verify", model, model, "--samples", "samples.npy", "--json")
+    assert {output["samples"] for output in done.json["outputs"]} == {3}
+
+
+def test_progress_is_told_on_stderr_once_a_task(sparsetool, model):
+    done = sparsetool("verify", model, model)
+    lines = done.err.splitlines()
+    assert lines == [line for line in lines if line.startswith("verify: ")]
+    assert len(lines) == len(set(lines)) == 2
+    assert "24 of 24 (100%)" in lines[-1]
+
+
+def test_two_runs_give_the_same_bytes_wherever_and_whenever(sparsetool, model, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    for name, seed, zone in (("one", "1", "UTC"), ("elsewhere/two", "2", "Asia/Tokyo")):
+        assert sparsetool("compress", model, "-o", f"{name}.tflite", PYTHONHASHSEED=seed, TZ=zone).code == 0
+    assert (tmp_path / "one.tflite").read_bytes() == (tmp_path / "elsewhere" / "two.tflite").read_bytes()

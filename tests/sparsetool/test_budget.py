@@ -1,0 +1,80 @@
+"""Sizes as people write them, and limits that are kept to the byte."""
+
+import pytest
+
+from sparsetool.budget import Budget, parse_size
+from sparsetool_converters.errors import BudgetExceededError, UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("1048576", 1_048_576),
+        ("12B", 12),
+        ("600KB", 600_000),
+        ("600 kb", 600_000),
+        ("1.2MB", 1_200_000),
+        ("1.60MB", 1_600_000),
+        ("0.48MB", 480_000),
+        ("2GB", 2_000_000_000),
+        ("64KiB", 65_536),
+        ("1.5MiB", 1_572_864),
+        ("1gib", 1_073_741_824),
+        ("  7 KB ", 7_000),
+    ],
+)
+def test_mb_is_a_million_bytes_and_mib_two_to_the_twentieth(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("thousandths", range(1, 1000, 7))
+def test_decimal_fraction_of_a_size_is_exact(thousandths):
+    assert parse_size(f"1.{thousandths:03d}MB") == 1_000_000 + thousandths * 1000
+
+
+@pytest.mark.parametrize("text", ["", "MB", "1.2.3MB", "-1MB", "1,2MB", "1TB", "1e6", "0x10", "nan", "1 M B", ".5MB"])
+def test_what_is_no_size_is_refused_with_examples(text):
+    with pytest.raises(UsageError) as caught:
+        parse_size(text)
+    assert repr(text) in str(caught.value)
+    assert "1.2MB, 600KB, 64KiB" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "disk", "wire"),
+    [
+        ("disk=1.2MB,wire=600KB", 1_200_000, 600_000),
+        ("wire=600KB, disk=1.2MB", 1_200_000, 600_000),
+        ("disk=5", 5, None),
+        ("wire=1KiB", None, 1024),
+    ],
+)
+def test_budget_gives_disk_and_wire_in_any_order_or_alone(text, disk, wire):
+    assert Budget.parse(text) == Budget(disk=disk, wire=wire)
+
+
+@pytest.mark.parametrize("text", ["", "1MB", "ram=1MB", "disk=1MB,disk=2MB", "disk=1MB,", "disk", "Disk=1MB"])
+def test_budget_of_another_kind_or_given_twice_is_refused(text):
+    with pytest.raises(UsageError, match=r"disk=1\.2MB,wire=600KB"):
+        Budget.parse(text)
+
+
+def test_budget_without_a_size_is_refused():
+    with pytest.raises(UsageError, match="'' is not a size"):
+        Budget.parse("disk=")
+
+
+def test_a_size_equal_to_its_limit_is_within_it():
+    Budget(disk=100, wire=50).check("small", disk_bytes=100, wire_bytes=50)
+    Budget().check("small", disk_bytes=10**12, wire_bytes=10**12)
+
+
+@pytest.mark.parametrize(("kind", "disk", "wire"), [("disk", 101, 50), ("wire", 100, 51), ("disk", 101, 51)])
+def test_one_byte_over_is_over_and_named(kind, disk, wire):
+    with pytest.raises(BudgetExceededError) as caught:
+        Budget(disk=100, wire=50).check("small", disk_bytes=disk, wire_bytes=wire)
+    error = caught.value
+    assert (error.artifact, error.kind) == ("small", kind)
+    assert error.actual_bytes - error.limit_bytes == 1
+    assert str(error) == f"small: {kind} size is {error.actual_bytes} bytes, 1 over the budget of {error.limit_bytes}"
