@@ -9,8 +9,10 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 def main() -> int:
     """Run the command line and return its exit code."""
-    from sparsetool.cli.commands import app, screen
-
+    try:
+        from sparsetool.cli.commands import app, screen
+    except KeyboardInterrupt:
+        return INTERRUPTED
     try:
         app(prog_name="sparsetool")
     except SystemExit as done:  # how the parser ends, well or with a usage error

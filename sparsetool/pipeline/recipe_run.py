@@ -1,7 +1,6 @@
 """A whole recipe: train, prune, export, convert, verify, measure, publish."""
 
 from dataclasses import asdict, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from sparsetool.pipeline.proof import Prover
 from sparsetool.pipeline.run_folder import RunFolder, sha256
 from sparsetool.pipeline.training import DENSE, PRUNED, train_and_prune
 from sparsetool.pipeline.user_model import UserModel
+from sparsetool.pipeline.versions import installed_versions
 from sparsetool.recipe import ArtifactSection, Recipe, load_recipe
 from sparsetool.report.records import AccuracyRecord, ArtifactRecord, LayerRecord, RunRecord
 from sparsetool.verify import FinishedRun, KernelSet, classification_accuracy, run_model
@@ -77,8 +77,10 @@ def _export(folder: RunFolder, listener: Listener) -> None:
         listener.progress("export", 2, 2)
         return {}
 
-    inputs = {name: sha256((folder.path / name).read_bytes()) for name in (DENSE, PRUNED)}
-    inputs["tensorflow"] = version("tensorflow")
+    inputs = {
+        **{name: sha256((folder.path / name).read_bytes()) for name in (DENSE, PRUNED)},
+        **installed_versions("tensorflow"),
+    }
     folder.step("export", inputs, tuple(FLOATS.values()), export)
 
 
@@ -120,7 +122,7 @@ def _make(
         "settings": {**asdict(settings), "name": section.name},
         "verify": recipe.verify.model_dump(mode="json"),
         "calibration_samples": recipe.convert.calibration_samples,
-        "versions": {name: version(name) for name in ("sparsetool", "ai-edge-litert", "litert-quantizer")},
+        "versions": installed_versions("sparsetool", "ai-edge-litert", "litert-quantizer"),
     }
     return _RECORD.validate_python(folder.step(f"make {section.name}", inputs, _files(section.name), make))
 
@@ -159,7 +161,7 @@ def _measure_accuracy(
     inputs = {
         "artifacts": {name: sha256(path.read_bytes()) for name, path in paths.items()},
         "model": sha256(user.source),
-        "runtime": version("ai-edge-litert"),
+        "runtime": installed_versions("ai-edge-litert"),
     }
     found = folder.step("accuracy", inputs, (), measure)
     return tuple(replace(record, accuracy=AccuracyRecord(**found[record.name])) for record in records)

@@ -1,16 +1,17 @@
 """The steps of a recipe that need Keras: the dense phase, and the pruning phase."""
 
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.run_folder import RunFolder, sha256
 from sparsetool.pipeline.user_model import UserModel
+from sparsetool.pipeline.versions import installed_versions
 from sparsetool.prune import ConstantSparsity, PolynomialDecay, Schedule
 from sparsetool.recipe import ConstantSparsitySection, PruneSection, Recipe, TrainSection
 from sparsetool.report.records import LayerRecord
+from sparsetool_converters.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from sparsetool.prune import TrainingSettings
@@ -28,10 +29,13 @@ def train_and_prune(
         Validation accuracy of both as shares, and the sparsity of each pruned variable.
 
     Raises:
+        MissingExtraError: TensorFlow is not installed.
         PruningError: a schedule or choice of variables that cannot be carried out.
         VerificationError: a layer that does not have the sparsity that was asked for.
     """
-    versions = {name: version(name) for name in ("sparsetool", "tensorflow", "keras")}
+    versions = installed_versions("sparsetool", "tensorflow", "keras")
+    if None in versions.values():
+        raise MissingExtraError("tensorflow", "train")
 
     def train(destination: Path) -> dict[str, Any]:
         from sparsetool.prune import accuracy, make_deterministic, save_checkpoint, train

@@ -218,3 +218,24 @@ def test_an_interrupted_run_leaves_nothing_half_written_and_the_next_gives_the_s
         {name: found[0] for name, found in state(runs).items()} for runs in (first.folder / "runs", folder / "out")
     ]
     assert contents[0] == contents[1]
+
+
+def test_the_published_checkpoint_compresses_to_the_published_artifact(first, tmp_path):
+    runs = first.folder / "runs"
+    done = run(tmp_path, "compress", runs / "pruned.keras", "-o", "small.tflite", "--json")
+    assert done.code == 0, done.err
+    assert (tmp_path / "small.tflite").read_bytes() == (runs / "small.tflite").read_bytes()
+    assert done.said == []
+
+
+def test_a_packed_artifact_is_verified_against_the_checkpoint_it_was_made_from(first, tmp_path):
+    runs = first.folder / "runs"
+    done = run(tmp_path, "verify", runs / "pruned.keras", runs / "int8.tflite.zst", "--json")
+    assert done.code == 0, done.err
+    assert all(output["sqnr_db"] > 10 for output in done.json["outputs"])
+
+
+def test_a_keras_file_that_is_none_is_refused_in_one_line(tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"\x89PNG\r\n\x1a\n")
+    line = run(tmp_path, "compress", "model.keras", "-o", "small.tflite").error(5)
+    assert line.startswith("model.keras: Keras cannot load it: ")

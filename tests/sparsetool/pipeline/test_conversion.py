@@ -91,7 +91,7 @@ def test_encoding_an_encoded_model_again_changes_nothing(converted, pruned_model
     assert converted(once.result).result == once.result
 
 
-@pytest.mark.parametrize("mode", list(Quantization))
+@pytest.mark.parametrize("mode", [Quantization.NONE, Quantization.INT8])
 def test_the_same_source_gives_the_same_bytes(converted, pruned_model, mode):
     assert converted(pruned_model, quantize=mode).result == converted(pruned_model, quantize=mode).result
 

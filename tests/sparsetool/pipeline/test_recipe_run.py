@@ -1,12 +1,21 @@
 """What a recipe's steps are called and what they are made of; whole runs are in tests/integration."""
 
+import re
+from pathlib import Path
+
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from sparsetool.pipeline.recipe_run import FLOATS
+from sparsetool.pipeline import training
+from sparsetool.pipeline.recipe_run import FLOATS, run_recipe
 from sparsetool.pipeline.training import DENSE, PRUNED, schedule_of
+from sparsetool.pipeline.versions import installed_versions
 from sparsetool.prune import ConstantSparsity, PolynomialDecay
 from sparsetool.recipe import ArtifactSection, PruneSection
+from sparsetool_converters.errors import MissingExtraError, UsageError
+
+TOY = Path(__file__).parents[2] / "integration" / "toy"
 
 
 @pytest.mark.parametrize("file", [*FLOATS.values(), DENSE, PRUNED])
@@ -45,3 +54,24 @@ def test_no_artifact_has_a_file_of_the_name_of_what_it_is_made_from(file):
 )
 def test_a_schedule_means_what_the_recipe_says(described, schedule):
     assert schedule_of(PruneSection(epochs=1, schedule=described)) == schedule
+
+
+def test_a_package_that_is_not_installed_has_no_version():
+    assert installed_versions("numpy", "no-such-package-at-all") == {
+        "numpy": np.__version__,
+        "no-such-package-at-all": None,
+    }
+
+
+def test_training_without_tensorflow_says_which_extra_brings_it(tmp_path, heard, monkeypatch):
+    monkeypatch.setattr(training, "installed_versions", lambda *names: dict.fromkeys(names))
+    with pytest.raises(MissingExtraError, match=re.escape("pip install 'sparsetool[train]'")):
+        run_recipe(TOY / "recipe.toml", tmp_path / "runs", listener=heard)
+
+
+def test_a_recipe_is_refused_before_anything_is_made(tmp_path, heard):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text((TOY / "recipe.toml").read_text())
+    with pytest.raises(UsageError, match=r"no such file; the recipe's model\.source must name a Python file"):
+        run_recipe(recipe, listener=heard)
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.toml"]

@@ -96,18 +96,27 @@ def test_an_index_outside_of_the_tensor_is_refused(pair):
         check_constants(pair[0], with_fault(pair[1], plant), stage="encode")
 
 
+def scale_off_by_one_percent(parameters):
+    parameters.scale = np.asarray(parameters.scale) * np.where(np.arange(len(parameters.scale)) == 3, 1.01, 1.0)
+
+
+def zero_point_moved(parameters):
+    parameters.zeroPoint = np.asarray(parameters.zeroPoint) + (np.arange(len(parameters.zeroPoint)) == 3)
+
+
+def other_dimension(parameters):
+    parameters.quantizedDimension = 1
+
+
+@pytest.mark.parametrize("fault", [scale_off_by_one_percent, zero_point_moved, other_dimension])
 @pytest.mark.parametrize("name", ["native int8", "densified int8"])
-def test_a_scale_that_is_off_by_one_percent_is_found(name):
+def test_another_quantization_of_the_same_stored_values_is_found(name, fault):
     dense = ENCODED[name]()
-
-    def plant(model):
-        weight = next(t for t in model.subgraphs[0].tensors if t.name == "weight")
-        scales = weight.scales.copy()
-        scales[3] *= 1.01
-        weight.quantization.scale = scales
-
-    error = refusal(dense, with_fault(dense, plant))
-    assert (error.tensor, error.problem) == ("weight", "has other quantization scales")
+    model = Model.from_bytes(dense)
+    EncodeSparse(make_plan(model, LITERT))(model)
+    fault(next(t for t in model.subgraphs[0].tensors if t.name == "weight").quantization)
+    error = refusal(dense, model.to_bytes())
+    assert (error.tensor, error.problem) == ("weight", "has other quantization scales or zero points")
 
 
 def test_a_bias_counts_as_well():
