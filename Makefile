@@ -23,7 +23,7 @@ demo: $(READY_TO_RUN)
 	$(BIN)/sparsetool run models/mnist_cnn/recipe.toml
 
 test: lint
-	$(BIN)/pytest -n auto --maxprocesses 4
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 # 77: no environment for it on this host; it has said why
 test-arm64: $(READY_TO_TEST)

@@ -21,7 +21,8 @@ class Finished:
     @property
     def said(self) -> list[str]:
         """Lines on stderr that are no progress."""
-        return [line for line in self.err.splitlines() if not (" gone" in line and "%), " in line)]
+        lines = self.err.splitlines()
+        return [line for line in lines if not (" gone" in line and "%), " in line) and not line.endswith(" ...")]
 
     def error(self, code: int) -> str:
         """The one line that a refusal consists of, if nothing else was said but progress and what is reused."""

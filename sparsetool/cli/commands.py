@@ -83,7 +83,7 @@ def run(
     if as_json:
         show_json(to_json("run", record))
         return
-    show(layer_table(record.layers), f"sparse checkpoint: {record.checkpoint_bytes:,} bytes on disk")
+    show(layer_table(record.training))
     for artifact in record.artifacts:
         if artifact.tensors:
             show(f"\n{artifact.name}", tensor_table(artifact.tensors))
@@ -99,13 +99,14 @@ def prune(
     """Carry out a recipe up to the sparse checkpoint, pruned.keras."""
     screen.hush()
     from sparsetool.pipeline.recipe_run import prune_recipe
+    from sparsetool.report.records import as_json as to_json
     from sparsetool.report.tables import layer_table
 
-    layers = prune_recipe(recipe, out, listener=screen)
+    record = prune_recipe(recipe, out, listener=screen)
     if as_json:
-        show_json({"schema_version": 1, "kind": "prune", "layers": [asdict(layer) for layer in layers]})
+        show_json(to_json("prune", record))
         return
-    show(layer_table(layers))
+    show(layer_table(record))
 
 
 @app.command(
@@ -122,7 +123,7 @@ def compress(
     quantize: Annotated[Mode, typer.Option(help="Post-training quantization.")] = Mode.NONE,
     calibration: Annotated[Path | None, typer.Option(help="Samples that int8 takes its ranges from.")] = None,
     samples: SamplesFile = None,
-    budget: Annotated[str, typer.Option(help="Sizes not to exceed, as disk=1.2MB,wire=600KB.")] = "",
+    budget: Annotated[str | None, typer.Option(help="Sizes not to exceed, as disk=1.2MB,wire=600KB.")] = None,
     force: Force = False,
     timeout: Timeout = 600.0,
     as_json: Json = False,
@@ -142,7 +143,7 @@ def compress(
         Settings(quantize=Quantization(quantize.value)),
         calibration=_samples(calibration),
         samples=_samples(samples),
-        budget=Budget.parse(budget) if budget else None,
+        budget=None if budget is None else Budget.parse(budget),
         force=force,
         timeout_s=timeout,
         listener=screen,
@@ -172,7 +173,7 @@ def unpack(
     """Unpack a model to the file that the runtime maps."""
     from sparsetool.pipeline.unpack import unpack as unpack_file
 
-    destination = output or source.with_suffix("")
+    destination = output or source.parent / source.name.removesuffix(".zst")
     size = unpack_file(source, destination, force=force)
     if as_json:
         show_json({"schema_version": 1, "kind": "unpack", "output": str(destination), "disk_bytes": size})

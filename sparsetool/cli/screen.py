@@ -5,10 +5,14 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from sparsetool_converters.errors import OutputError
 
 LINE_EVERY_S = 10.0  # where stderr is a file or a pipe, a line this often instead of a bar
 RESULT_WIDTH = 160  # of tables that go to a file or a pipe
@@ -21,7 +25,8 @@ class Screen:
     """
 
     def __init__(self) -> None:
-        self._stderr: TextIO = sys.stderr
+        # Where a process is started without stderr, Python has none either.
+        self._stderr: TextIO = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
         self._noise: Any = None
         self._bars: Progress | None = None
         self._task: Any = None
@@ -30,6 +35,8 @@ class Screen:
 
     def hush(self) -> None:
         """From here on, stderr of this process goes to a file, but for what this screen writes."""
+        if sys.stderr is None:
+            return
         self._stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8")
         self._noise = tempfile.TemporaryFile("w+b")  # noqa: SIM115 (lives as long as the process)
         sys.stderr.flush()
@@ -106,13 +113,28 @@ def _clock(seconds: float) -> str:
 def show(*tables: RenderableType) -> None:
     """Print results to stdout, at the terminal's width or, where there is none, wide enough for tables."""
     console = Console(width=None if sys.stdout.isatty() else RESULT_WIDTH, markup=False, emoji=False, highlight=False)
-    for table in tables:
-        console.print(table, soft_wrap=isinstance(table, str))
+    with _stdout():
+        for table in tables:
+            console.print(table, soft_wrap=isinstance(table, str))
 
 
 def show_json(data: dict[str, Any]) -> None:
     """Print one JSON document to stdout; numbers that JSON has no word for become null."""
-    sys.stdout.write(json.dumps(_finite(data), indent=2, allow_nan=False) + "\n")
+    with _stdout():
+        sys.stdout.write(json.dumps(_finite(data), indent=2, allow_nan=False) + "\n")
+
+
+@contextmanager
+def _stdout() -> Iterator[None]:
+    """Raises OutputError where results cannot be written; a reader that went away is the parser's business."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer would fail once more at exit
+        raise OutputError("standard output", f"cannot be written: {problem.strerror}") from problem
 
 
 def _finite(value: Any) -> Any:

@@ -19,7 +19,7 @@ from sparsetool.pipeline.training import DENSE, PRUNED, train_and_prune
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions
 from sparsetool.recipe import ArtifactSection, Recipe, load_recipe
-from sparsetool.report.records import AccuracyRecord, ArtifactRecord, LayerRecord, RunRecord
+from sparsetool.report.records import AccuracyRecord, ArtifactRecord, RunRecord, TrainingRecord
 from sparsetool.verify import FinishedRun, KernelSet, classification_accuracy, run_model
 from sparsetool_converters.errors import OutputError, VerificationError
 
@@ -41,21 +41,21 @@ def run_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> Ru
         SparseToolError: whatever went wrong; published results are then as they were before.
     """
     recipe, user, folder, out = _open(path, out, listener)
-    _, _, layers = train_and_prune(recipe, user, folder, listener)
+    training = train_and_prune(recipe, user, folder, listener)
     _export(folder, listener)
     prover: list[Prover] = []
     records = tuple(_make(recipe, section, user, folder, prover, listener) for section in recipe.artifacts)
     records = _measure_accuracy(recipe, records, user, folder, listener)
     _check_gates(recipe, records)
-    return _publish(path, out, folder, layers, records)
+    return _publish(path, out, folder, training, records)
 
 
-def prune_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> tuple[LayerRecord, ...]:
+def prune_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> TrainingRecord:
     """Carry out a recipe up to the sparse checkpoint, and publish that."""
     recipe, user, folder, out = _open(path, out, listener)
-    _, _, layers = train_and_prune(recipe, user, folder, listener)
+    training = train_and_prune(recipe, user, folder, listener)
     _copy(folder.path / PRUNED, out / PRUNED)
-    return layers
+    return training
 
 
 def _open(path: Path, out: Path | None, listener: Listener) -> tuple[Recipe, UserModel, RunFolder, Path]:
@@ -190,16 +190,11 @@ def _check_gates(recipe: Recipe, records: tuple[ArtifactRecord, ...]) -> None:
 
 
 def _publish(
-    path: Path, out: Path, folder: RunFolder, layers: tuple[LayerRecord, ...], records: tuple[ArtifactRecord, ...]
+    path: Path, out: Path, folder: RunFolder, training: TrainingRecord, records: tuple[ArtifactRecord, ...]
 ) -> RunRecord:
     for name in [PRUNED, *(file for record in records for file in _files(record.name))]:
         _copy(folder.path / name, out / name)
-    return RunRecord(
-        recipe=path.resolve().parent.name,
-        checkpoint_bytes=(out / PRUNED).stat().st_size,
-        layers=layers,
-        artifacts=records,
-    )
+    return RunRecord(recipe=path.resolve().parent.name, training=training, artifacts=records)
 
 
 def _copy(source: Path, destination: Path) -> None:

@@ -60,6 +60,7 @@ class RunFolder:
                 if known_key == key and known_files == self._hashes(files):
                     self._listener.note(f"{name}: unchanged, reused")
                     return known
+        self._listener.note(f"{name} ...")
         with self._new_folder() as folder:
             record = make(Path(folder))
             self._take_over(Path(folder), files)

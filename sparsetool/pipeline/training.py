@@ -10,7 +10,7 @@ from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions
 from sparsetool.prune import ConstantSparsity, PolynomialDecay, Schedule
 from sparsetool.recipe import ConstantSparsitySection, PruneSection, Recipe, TrainSection
-from sparsetool.report.records import LayerRecord
+from sparsetool.report.records import LayerRecord, TrainingRecord
 from sparsetool_converters.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -20,13 +20,8 @@ DENSE, PRUNED = "dense.keras", "pruned.keras"
 _SETTINGS = {"epochs", "batch_size", "learning_rate", "decay", "seed"}
 
 
-def train_and_prune(
-    recipe: Recipe, user: UserModel, folder: RunFolder, listener: Listener
-) -> tuple[float, float, tuple[LayerRecord, ...]]:
+def train_and_prune(recipe: Recipe, user: UserModel, folder: RunFolder, listener: Listener) -> TrainingRecord:
     """Make `dense.keras` and `pruned.keras` in the folder, or reuse them.
-
-    Returns:
-        Validation accuracy of both as shares, and the sparsity of each pruned variable.
 
     Raises:
         MissingExtraError: TensorFlow is not installed.
@@ -82,8 +77,12 @@ def train_and_prune(
     dense = folder.step("train dense", inputs, (DENSE,), train)
     inputs |= {"dense": sha256((folder.path / DENSE).read_bytes()), "prune": recipe.prune.model_dump(mode="json")}
     pruned = folder.step("train pruned", inputs, (PRUNED,), prune)
-    layers = tuple(LayerRecord(**layer) for layer in pruned["layers"])
-    return dense["validation_accuracy"], pruned["validation_accuracy"], layers
+    return TrainingRecord(
+        dense_accuracy=dense["validation_accuracy"],
+        pruned_accuracy=pruned["validation_accuracy"],
+        checkpoint_bytes=(folder.path / PRUNED).stat().st_size,
+        layers=tuple(LayerRecord(**layer) for layer in pruned["layers"]),
+    )
 
 
 def schedule_of(section: PruneSection) -> Schedule:

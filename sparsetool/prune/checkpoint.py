@@ -30,8 +30,8 @@ NO_DATE = "1980-01-01@00:00:00"
 def save_checkpoint(model: keras.Model, path: str | Path) -> None:
     """Write a model to a `.keras` file without optimizer and training configuration, whole or not at all.
 
-    The same weights in a model that was made the same way give the same bytes. A weight of -0.0 is written as +0.0. A file that is there
-    already is replaced.
+    The same weights in a model that was made the same way give the same bytes. A weight of -0.0 is written as
+    +0.0. A file that is there already is replaced.
 
     Args:
         model: a built Keras model; it is left as it is.

@@ -160,19 +160,34 @@ class LayerRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainingRecord:
+    """The dense and the pruning phase.
+
+    Attributes:
+        dense_accuracy: share of validation samples that the dense model gets right.
+        pruned_accuracy: the same of the pruned model.
+        checkpoint_bytes: the sparse checkpoint on disk.
+        layers: sparsity of each pruned variable.
+    """
+
+    dense_accuracy: float
+    pruned_accuracy: float
+    checkpoint_bytes: int
+    layers: tuple[LayerRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """A whole recipe, carried out.
 
     Attributes:
         recipe: name of the recipe's folder.
-        checkpoint_bytes: the sparse checkpoint on disk.
-        layers: sparsity of each pruned variable.
+        training: the phases that made the sparse checkpoint.
         artifacts: every file that was made, in the recipe's order.
     """
 
     recipe: str
-    checkpoint_bytes: int
-    layers: tuple[LayerRecord, ...]
+    training: TrainingRecord
     artifacts: tuple[ArtifactRecord, ...]
 
 

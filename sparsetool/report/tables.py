@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.table import Table
 
-from sparsetool.report.records import ArtifactRecord, LayerRecord, OutputRecord, TensorRecord
+from sparsetool.report.records import ArtifactRecord, OutputRecord, TensorRecord, TrainingRecord
 
 KERNEL_SET_COLUMNS = ("default", "no-delegates", "reference")
 
 
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+
+
 def artifact_table(artifacts: Sequence[ArtifactRecord]) -> Table:
     """Sizes in bytes, their ratio to the first artifact's, and accuracy."""
-    table = Table(title="Sizes in bytes; ratios to the first row", title_justify="left")
+    table = _table("Sizes in bytes; ratios to the first row")
     table.add_column("model", no_wrap=True)
     for column in ("disk", "gzip -9", "zstd -19", "wire", "disk ratio", "wire ratio", "test accuracy"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -28,13 +33,18 @@ def artifact_table(artifacts: Sequence[ArtifactRecord]) -> Table:
     return table
 
 
-def layer_table(layers: Sequence[LayerRecord]) -> Table:
-    """Zeros of each pruned variable."""
-    table = Table(title="Pruned layers", title_justify="left")
+def layer_table(training: TrainingRecord) -> Table:
+    """Zeros of each pruned variable; under it, what pruning did to accuracy and how large the checkpoint is."""
+    table = _table("Pruned layers")
+    table.caption_justify = "left"
+    table.caption = (
+        f"sparse checkpoint: {training.checkpoint_bytes:,} bytes on disk; validation accuracy: dense "
+        f"{training.dense_accuracy:.2%}, pruned {training.pruned_accuracy:.2%}"
+    )
     table.add_column("variable", no_wrap=True)
     for column in ("weights", "zeros", "asked for", "sparsity"):
         table.add_column(column, justify="right", no_wrap=True)
-    for layer in layers:
+    for layer in training.layers:
         table.add_row(
             layer.variable,
             f"{layer.weights:,}",
@@ -47,7 +57,7 @@ def layer_table(layers: Sequence[LayerRecord]) -> Table:
 
 def tensor_table(tensors: Sequence[TensorRecord]) -> Table:
     """How each constant is stored, and why."""
-    table = Table(title="Tensors", title_justify="left")
+    table = _table("Tensors")
     table.add_column("tensor", overflow="fold", ratio=2)
     table.add_column("operator", no_wrap=True)
     table.add_column("shape", no_wrap=True)
@@ -71,7 +81,7 @@ def tensor_table(tensors: Sequence[TensorRecord]) -> Table:
 
 def output_table(outputs: Sequence[OutputRecord], skipped: Sequence[str]) -> Table:
     """The worst relative error of each stage's outputs, kernel set by kernel set."""
-    table = Table(title="Outputs against the stage before", title_justify="left")
+    table = _table("Outputs against the stage before")
     table.add_column("stage", no_wrap=True)
     for kernel_set in KERNEL_SET_COLUMNS:
         table.add_column(kernel_set, justify="right", no_wrap=True)

@@ -20,17 +20,30 @@ def main() -> None:
     os.dup2(2, 1)  # prints of the quantizer and of native code must not mix with the progress
     from litert_quantizer import quantizer
 
-    worker = quantizer.Quantizer(bytearray(Path(request["source"]).read_bytes()), _recipe(request["mode"]))
+    model, recipe = bytearray(Path(request["source"]).read_bytes()), _recipe(request["mode"])
+    worker = quantizer.Quantizer(model, recipe)
     calibration = None
     if "samples" in request:
         with np.load(request["samples"]) as archive:
             arrays = [archive[str(i)] for i in range(len(request["inputs"]))]
         dataset = {request["signature"]: _Dataset(request["inputs"], arrays, progress)}
-        calibration = worker.calibrate(dataset, num_threads=1)
+        calibration = _calibrate(model, recipe, dataset)
     result = worker.quantize(calibration, enable_progress_bar=False, enable_progress_report=False)
     if result.quantized_model is None:
         raise SystemExit("the quantizer returned no model")
     Path(request["destination"]).write_bytes(result.quantized_model)
+
+
+def _calibrate(model: bytearray, recipe: Any, dataset: Any) -> Any:
+    """Ranges over all samples; the quantizer's own way averages them, which cuts off what few samples reach."""
+    from litert_quantizer import calibrator, recipe_manager
+    from litert_quantizer.utils import qsv_utils
+
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(recipe)
+    ranges = calibrator.Calibrator(model, num_threads=1, qsv_update_func=qsv_utils.min_max_update)
+    ranges.calibrate(dataset, manager)
+    return ranges.get_model_qsvs()
 
 
 class _Dataset:

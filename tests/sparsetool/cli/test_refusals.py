@@ -146,7 +146,7 @@ def test_an_existing_output_is_refused_with_2_without_force(sparsetool, model, t
     assert "use --force" in sparsetool("unpack", "model.tflite.zst", "-o", untouched).error(2)
 
 
-@pytest.mark.parametrize("budget", ["1MB", "disk=1.2megabytes", "ram=1MB"])
+@pytest.mark.parametrize("budget", ["", "1MB", "disk=1.2megabytes", "ram=1MB"])
 def test_a_budget_that_is_none_is_refused_with_2(sparsetool, model, untouched, budget):
     assert "1.2MB" in sparsetool("compress", model, "-o", untouched, "--budget", budget, "--force").error(2)
 
@@ -158,6 +158,27 @@ def test_wrong_usage_is_refused_with_2(sparsetool, arguments):
     done = sparsetool(*arguments)
     assert (done.code, done.out) == (2, "")
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("source", ["", ".", "model.tflite", "model"])
+def test_what_is_no_packed_model_is_refused_with_2(sparsetool, model, source):
+    assert "a packed model ends in .zst" in sparsetool("unpack", source).error(2)
+
+
+@pytest.mark.parametrize("options", ["", "--json"])
+def test_results_that_cannot_be_printed_are_2(model, tmp_path, options):
+    line = f"exec {sys.executable} -m sparsetool inspect model.tflite {options} > /dev/full"
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: standard output: cannot be written: No space left on device\n"
+
+
+def test_a_process_without_stderr_keeps_its_exit_codes(model, tmp_path):
+    for name, code in (("model.tflite", 0), ("missing.tflite", 5)):
+        line = f"exec {sys.executable} -m sparsetool inspect {name} --json 2>&-"
+        done = subprocess.run(["sh", "-c", line], cwd=tmp_path, stdout=subprocess.PIPE, check=False)
+        assert done.returncode == code
+        assert (done.stdout == b"") == (code != 0)
 
 
 def test_an_exceeded_budget_is_3(sparsetool, model, untouched):

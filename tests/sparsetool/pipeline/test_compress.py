@@ -95,7 +95,8 @@ class TestNothingIsWritten:
             compress(source, destination.with_name(name))
 
     @pytest.mark.parametrize("budget", [Budget(disk=100), Budget(wire=100)])
-    def test_if_the_budget_is_exceeded(self, source, destination, budget):
+    def test_if_the_budget_is_exceeded(self, source, destination, dense_model, budget):
+        source.write_bytes(dense_model)
         with pytest.raises(BudgetExceededError, match=r"over the budget of 100$"):
             compress(source, destination, budget=budget, force=True)
 

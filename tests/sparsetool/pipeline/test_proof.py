@@ -112,7 +112,7 @@ def test_sparse_weights_under_a_version_that_xnnpack_takes_are_found(prover, con
     assert refusal(prover, two_stages(before.data, last.name, wrong)).stage == "encode"
 
 
-@pytest.mark.parametrize("mode", ["float16", "dynamic", "int8"])
+@pytest.mark.parametrize("mode", ["float16", "int8"])
 def test_a_broken_quantization_is_found(prover, pruned_model, heard, mode):
     conversion = convert(
         pruned_model, Settings(quantize=Quantization(mode)), calibration=SAMPLES, where="model", listener=heard

@@ -13,6 +13,7 @@ from sparsetool.report.records import (
     LayerRecord,
     RunRecord,
     Sizes,
+    TrainingRecord,
     as_json,
 )
 
@@ -24,8 +25,12 @@ def test_a_record_is_the_same_after_json(kind, artifact):
         if kind is ArtifactRecord
         else RunRecord(
             recipe="toy",
-            checkpoint_bytes=77,
-            layers=(LayerRecord(variable="v", weights=10, zeros=9, target_zeros=9),),
+            training=TrainingRecord(
+                dense_accuracy=0.75,
+                pruned_accuracy=0.875,
+                checkpoint_bytes=77,
+                layers=(LayerRecord(variable="v", weights=10, zeros=9, target_zeros=9),),
+            ),
             artifacts=(artifact,),
         )
     )
