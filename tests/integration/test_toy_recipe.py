@@ -79,7 +79,7 @@ def test_progress_is_on_stderr_and_nothing_else(first):
 def test_sizes_are_those_of_the_files_on_disk(first):
     runs = first.folder / "runs"
     assert first.record["kind"] == "run"
-    assert first.record["checkpoint_bytes"] == (runs / "pruned.keras").stat().st_size
+    assert first.record["training"]["checkpoint_bytes"] == (runs / "pruned.keras").stat().st_size
     assert [artifact["name"] for artifact in first.record["artifacts"]] == list(ARTIFACTS)
     for artifact in first.record["artifacts"]:
         model, packed = runs / f"{artifact['name']}.tflite", runs / f"{artifact['name']}.tflite.zst"
@@ -89,8 +89,8 @@ def test_sizes_are_those_of_the_files_on_disk(first):
 
 
 def test_pruned_layers_have_the_zeros_that_were_asked_for(first):
-    assert len(first.record["layers"]) == 3
-    for layer in first.record["layers"]:
+    assert len(first.record["training"]["layers"]) == 3
+    for layer in first.record["training"]["layers"]:
         assert layer["zeros"] == layer["target_zeros"] == pytest.approx(0.8 * layer["weights"], abs=1)
 
 
