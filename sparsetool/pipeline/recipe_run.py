@@ -17,7 +17,7 @@ from sparsetool.pipeline.proof import Prover
 from sparsetool.pipeline.run_folder import RunFolder, sha256
 from sparsetool.pipeline.training import DENSE, PRUNED, train_and_prune
 from sparsetool.pipeline.user_model import UserModel
-from sparsetool.pipeline.versions import installed_versions
+from sparsetool.pipeline.versions import installed_versions, source_digest
 from sparsetool.recipe import ArtifactSection, Recipe, load_recipe
 from sparsetool.report.records import AccuracyRecord, ArtifactRecord, RunRecord, TrainingRecord
 from sparsetool.verify import FinishedRun, KernelSet, classification_accuracy, run_model
@@ -117,12 +117,13 @@ def _make(
         return asdict(artifact.record)
 
     inputs = {
-        "source": sha256(source),
+        "float": sha256(source),
         "model": sha256(user.source),
         "settings": {**asdict(settings), "name": section.name},
         "verify": recipe.verify.model_dump(mode="json"),
         "calibration_samples": recipe.convert.calibration_samples,
-        "versions": installed_versions("sparsetool", "ai-edge-litert", "litert-quantizer"),
+        "versions": installed_versions("ai-edge-litert", "litert-quantizer"),
+        "source": [source_digest("sparsetool_converters"), source_digest("sparsetool.verify")],
     }
     return _RECORD.validate_python(folder.step(f"make {section.name}", inputs, _files(section.name), make))
 

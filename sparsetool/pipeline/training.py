@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.run_folder import RunFolder, sha256
 from sparsetool.pipeline.user_model import UserModel
-from sparsetool.pipeline.versions import installed_versions
+from sparsetool.pipeline.versions import installed_versions, source_digest
 from sparsetool.prune import ConstantSparsity, PolynomialDecay, Schedule
 from sparsetool.recipe import ConstantSparsitySection, PruneSection, Recipe, TrainSection
 from sparsetool.report.records import LayerRecord, TrainingRecord
@@ -28,9 +28,10 @@ def train_and_prune(recipe: Recipe, user: UserModel, folder: RunFolder, listener
         PruningError: a schedule or choice of variables that cannot be carried out.
         VerificationError: a layer that does not have the sparsity that was asked for.
     """
-    versions = installed_versions("sparsetool", "tensorflow", "keras")
+    versions = installed_versions("tensorflow", "keras")
     if None in versions.values():
         raise MissingExtraError("tensorflow", "train")
+    versions["sparsetool.prune"] = source_digest("sparsetool.prune")
 
     def train(destination: Path) -> dict[str, Any]:
         from sparsetool.prune import accuracy, make_deterministic, save_checkpoint, train

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sparsetool.pipeline import training
 from sparsetool.pipeline.recipe_run import FLOATS, run_recipe
 from sparsetool.pipeline.training import DENSE, PRUNED, schedule_of
-from sparsetool.pipeline.versions import installed_versions
+from sparsetool.pipeline.versions import installed_versions, source_digest
 from sparsetool.prune import ConstantSparsity, PolynomialDecay
 from sparsetool.recipe import ArtifactSection, PruneSection
 from sparsetool_converters.errors import MissingExtraError, UsageError
@@ -75,3 +75,16 @@ def test_a_recipe_is_refused_before_anything_is_made(tmp_path, heard):
     with pytest.raises(UsageError, match=r"no such file; the recipe's model\.source must name a Python file"):
         run_recipe(recipe, listener=heard)
     assert [path.name for path in tmp_path.iterdir()] == ["recipe.toml"]
+
+
+def test_a_packages_digest_changes_with_the_name_and_the_content_of_its_files(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    digests = []
+    for i, (name, content) in enumerate([("a.py", "x = 1"), ("a.py", "x = 2"), ("b.py", "x = 1")]):
+        package = tmp_path / f"package{i}"
+        package.mkdir()
+        (package / "__init__.py").write_text("")
+        (package / name).write_text(content)
+        digests.append(source_digest(f"package{i}"))
+    assert len(set(digests)) == 3
+    assert source_digest("package0") == digests[0]
