@@ -1,30 +1,29 @@
 """Decide how each constant is stored; touch nothing.
 
-Every way that the target's table allows is measured in bytes on the tensor at hand, and the smallest one wins if
+Every way that the target's table allows is measured on the tensor at hand, and the best one for the objective wins if
 it saves enough. What stays dense says why, with numbers.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
+from sparsetool_converters.costs import Candidate, Choice, Objective, candidates, dense_choice
 from sparsetool_converters.model import Buffer, Model, Operator, Tensor
-from sparsetool_converters.sparsity import BlockFormat, DimensionFormat, block_csr, csr, encode, encoded_bytes
-from sparsetool_converters.targets import Route, Rule, Target
+from sparsetool_converters.sparsity import BlockFormat
+from sparsetool_converters.targets import Rule, Target
 from sparsetool_converters.weights import WeightSite, weight_sites
 
 ACTIVATION_NAMES: dict[int, str] = {
     value: name for name, value in vars(schema.ActivationFunctionType).items() if not name.startswith("_")
 }
 MIN_SAVING_RATIO = 0.10  # below that a tensor is not worth an operator, a load-time cost and a second code path
-# Tables that an encoded tensor adds to the file: upper bounds, held by a test.
-NATIVE_OVERHEAD_BYTES = 220
-DENSIFY_OVERHEAD_BYTES = 400  # with the DENSIFY operator and the stored tensor, whose name comes on top
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +40,7 @@ class Decision:
         zeros: elements that are +0.0 or integer 0.
         elements: all elements.
         dense_bytes: what the dense payload takes.
+        choices: what each way of storing it would cost, as it is first, then whatever the target allows.
     """
 
     subgraph: int
@@ -52,6 +52,7 @@ class Decision:
     zeros: int
     elements: int
     dense_bytes: int
+    choices: tuple[Choice, ...]
 
     @property
     def sparsity(self) -> float:
@@ -63,18 +64,26 @@ class Encode(Decision):
     """Store it block-sparse.
 
     Attributes:
+        choice: the one of `choices` that is taken.
         rule: the target's rule that allows it.
-        layout: short name of the format, such as "csr" or "block 1x16".
         block_format: the format.
-        encoded_bytes: payload, index vectors and tables.
         reason: why this way, with numbers.
     """
 
+    choice: Choice
     rule: Rule
-    layout: str
     block_format: BlockFormat
-    encoded_bytes: int
     reason: str
+
+    @property
+    def layout(self) -> str:
+        """Short name of the format."""
+        return self.choice.layout
+
+    @property
+    def encoded_bytes(self) -> int:
+        """Payload, index vectors and tables, in the file."""
+        return self.choice.disk_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +102,7 @@ class Plan:
     """A decision for every constant that is a weight, and for every other constant of a kilobyte or more."""
 
     target: str
+    objective: Objective
     decisions: tuple[Encode | Keep, ...]
 
     def encoded(self) -> tuple[Encode, ...]:
@@ -102,12 +112,14 @@ class Plan:
 OTHER_CONSTANTS_FROM_BYTES = 1000
 
 
-def make_plan(model: Model, target: Target) -> Plan:
-    """Choose for each constant the smallest way of storing it that the target runs right.
+def make_plan(model: Model, target: Target, objective: Objective = Objective.DISK) -> Plan:
+    """Choose for each constant the best way of storing it among those that the target runs right.
 
     Args:
         model: a model whose weights are stored dense; it is not changed.
         target: the runtime's table.
+        objective: DISK and RAM take what is smallest there. SPEED takes what the table knows to be faster than
+            dense weights, and leaves everything else dense.
 
     Returns:
         A plan that `passes.EncodeSparse` carries out on the same model.
@@ -125,8 +137,11 @@ def make_plan(model: Model, target: Target) -> Plan:
                 continue
             facts = _facts(tensor, g, i, sites)
             blocked = _why_not_looked_at(tensor, sites, readers, holders, interface)
-            decisions.append(Keep(**facts, reason=blocked) if blocked else _decide(tensor, facts, sites[0], target))
-    return Plan(target=target.name, decisions=tuple(decisions))
+            if blocked:
+                decisions.append(Keep(**facts, choices=(dense_choice(tensor),), reason=blocked))
+            else:
+                decisions.append(_decide(tensor, facts, sites[0], target, objective))
+    return Plan(target=target.name, objective=objective, decisions=tuple(decisions))
 
 
 def _facts(tensor: Tensor, g: int, i: int, sites: list[WeightSite]) -> dict[str, Any]:
@@ -185,93 +200,88 @@ def _why_not_looked_at(
     return ""
 
 
-def _decide(tensor: Tensor, facts: dict[str, Any], site: WeightSite, target: Target) -> Encode | Keep:
-    use = site.use
+def _decide(
+    tensor: Tensor, facts: dict[str, Any], site: WeightSite, target: Target, objective: Objective
+) -> Encode | Keep:
+    use, dense = site.use, dense_choice(tensor)
     rules = target.rules_for(use)
     if not rules:
-        return Keep(**facts, reason=target.why_refused(use))
+        return Keep(**facts, choices=(dense,), reason=target.why_refused(use))
     fused = _fused_activation(site.operator)
     rules = tuple(rule for rule in rules if not rule.fused_activations or fused in rule.fused_activations)
     if not rules:
-        return Keep(**facts, reason=f"nothing is known to run {use} and fused {fused} sparse on {target.name}")
+        reason = f"nothing is known to run {use} and fused {fused} sparse on {target.name}"
+        return Keep(**facts, choices=(dense,), reason=reason)
+    rows = _rows(site)
+    found = [candidate for rule in rules for candidate in candidates(tensor, rule, rows=rows)]
+    facts = {**facts, "choices": (dense, *(c.choice for c in found))}
     if facts["zeros"] == 0:
         return Keep(**facts, reason="has no zeros")
-    choices = [c for rule in rules for c in _choices(tensor, rule)]
-    if not choices:
+    if not found:
         return Keep(**facts, reason=f"no block that {use} can use divides its shape {list(tensor.shape)}")
-    size, _, layout, block_format, rule = min(choices, key=lambda c: c[:3])
-    dense = facts["dense_bytes"]
-    if size > dense * (1 - MIN_SAVING_RATIO):
-        return Keep(
-            **facts,
-            reason=f"{facts['zeros'] / facts['elements']:.1%} zeros: the smallest encoding ({layout}, {rule.route}) "
-            f"takes {size:,} of {dense:,} bytes, and less than {MIN_SAVING_RATIO:.0%} saved is not worth it",
+    sparsity = facts["zeros"] / facts["elements"]
+    if objective is Objective.SPEED:
+        best, reason = _fastest(found, dense, use=str(use), rows=rows)
+    else:
+        best, reason = _smallest(found, dense, objective, sparsity=sparsity)
+    if best is None:
+        return Keep(**facts, reason=reason)
+    if best.rule.cost:
+        reason += f"; {best.rule.cost}"
+    return Encode(**facts, choice=best.choice, rule=best.rule, block_format=best.block_format, reason=reason)
+
+
+def _smallest(
+    found: Sequence[Candidate], dense: Choice, objective: Objective, *, sparsity: float
+) -> tuple[Candidate | None, str]:
+    """The candidate that takes least and why, or None and why not."""
+
+    def price(choice: Choice) -> int:
+        return choice.disk_bytes if objective is Objective.DISK else choice.ram_bytes
+
+    # At equal bytes the kernel that needs no DENSIFY.
+    best = min(found, key=lambda c: (price(c.choice), c.choice.route != "native", c.choice.disk_bytes, c.choice.layout))
+    where = "" if objective is Objective.DISK else " of RAM"
+    size, limit = price(best.choice), price(dense)
+    if size > limit * (1 - MIN_SAVING_RATIO):
+        return None, (
+            f"{sparsity:.1%} zeros: the smallest encoding ({best.choice}) takes {size:,} of {limit:,} bytes{where}, "
+            f"and less than {MIN_SAVING_RATIO:.0%} saved is not worth it"
         )
-    reason = f"{layout}, {rule.route}: {size:,} of {dense:,} bytes"
-    if rule.cost:
-        reason += f"; {rule.cost}"
-    return Encode(**facts, rule=rule, layout=layout, block_format=block_format, encoded_bytes=size, reason=reason)
+    if objective is Objective.RAM and best.choice.disk_bytes > dense.disk_bytes:
+        return None, (
+            f"{best.choice} takes {size:,} of {limit:,} bytes{where}, but {best.choice.disk_bytes:,} of "
+            f"{dense.disk_bytes:,} on disk"
+        )
+    return best, f"{best.choice}: {size:,} of {limit:,} bytes{where}"
+
+
+def _fastest(found: Sequence[Candidate], dense: Choice, *, use: str, rows: int) -> tuple[Candidate | None, str]:
+    """The candidate that the table knows to be faster than dense and why, or None and why not."""
+    # The kernels' time goes with the number of blocks, so the largest block that is fast enough is the fastest.
+    fast = [c for c in found if c.choice.faster and c.choice.disk_bytes <= dense.disk_bytes]
+    if fast:
+        best = max(fast, key=lambda c: prod(c.block))
+        return best, (
+            f"{best.choice}: leaves {best.choice.left_out:.1%} out, and from {best.faster_from:.0%} it is faster than "
+            f"dense ({best.rule.speed_source}); {best.choice.disk_bytes:,} of {dense.disk_bytes:,} bytes"
+        )
+    known = [c for c in found if c.faster_from is not None]
+    if known:
+        thresholds = ", ".join(f"{c.choice} leaves {c.choice.left_out:.1%} of {c.faster_from:.0%} out" for c in known)
+        return None, f"dense is faster until enough is left out: {thresholds}"
+    batch = f" with {rows:,} rows of activations" if rows > 1 else ""
+    return None, f"nothing sparse is known to be faster than dense for {use}{batch}"
+
+
+def _rows(site: WeightSite) -> int:
+    """Rows of activations that FULLY_CONNECTED multiplies its weights with; 1 for any other operator."""
+    activation = site.operator.inputs[0]
+    if site.use.op != "FULLY_CONNECTED" or activation is None or len(site.tensor.shape) != 2:
+        return 1
+    return max(1, prod(activation.shape) // max(1, site.tensor.shape[1]))
 
 
 def _fused_activation(operator: Operator) -> str:
     value = getattr(operator.fields.builtinOptions, "fusedActivationFunction", schema.ActivationFunctionType.NONE)
     return ACTIVATION_NAMES.get(value, f"activation {value}")
-
-
-_Choice = tuple[int, int, str, BlockFormat, Rule]  # bytes, order of preference at equal bytes, layout, format, rule
-
-
-def _choices(tensor: Tensor, rule: Rule) -> list[_Choice]:
-    array = tensor.array()
-    if rule.route is Route.NATIVE:
-        return _native_choices(array, rule)
-    overhead_bytes = DENSIFY_OVERHEAD_BYTES + len(tensor.name.encode())
-    return [
-        (encoded_bytes(array, fmt) + overhead_bytes, 1, layout, fmt, rule)
-        for layout, fmt in _densify_layouts(array.shape)
-    ]
-
-
-def _native_choices(array: npt.NDArray[Any], rule: Rule) -> list[_Choice]:
-    choices: list[_Choice] = []
-    for block in rule.blocks:
-        rows, columns = block
-        if array.ndim != 2 or array.shape[0] % rows or array.shape[1] % columns:
-            continue
-        if rule.max_columns is not None and array.shape[1] > rule.max_columns:
-            continue
-        fmt = csr(2) if block == (1, 1) else block_csr(block)
-        if rule.max_blocks_per_row is not None and _most_blocks_per_row(array, fmt) > rule.max_blocks_per_row:
-            continue
-        layout = "csr" if block == (1, 1) else f"block {rows}x{columns}"
-        choices.append((encoded_bytes(array, fmt) + NATIVE_OVERHEAD_BYTES, 0, layout, fmt, rule))
-    return choices
-
-
-def _most_blocks_per_row(array: npt.NDArray[Any], fmt: BlockFormat) -> int:
-    segments = encode(array, fmt).levels[1].segments
-    return 0 if segments is None or len(segments) < 2 else int(np.diff(segments.astype(np.int64)).max())
-
-
-def _densify_layouts(shape: tuple[int, ...]) -> list[tuple[str, BlockFormat]]:
-    """Formats worth trying for a tensor that DENSIFY unpacks, which reads any.
-
-    The index vectors dominate, and an index takes one byte up to 256 and two beyond, so each axis is tried as the
-    one that carries them:
-
-        [64, 5, 5, 32] on axis 3    1 byte an index, 1,601 segments
-        [64, 5, 5, 32] on axis 0    1 byte an index,   801 segments
-    """
-    rank = len(shape)
-    layouts = [(f"csr on axis {axis}", _csr_along(rank, axis)) for axis in range(rank) if shape[axis] > 1]
-    if rank == 2:
-        for rows, columns in ((1, 4), (1, 16)):
-            if shape[0] % rows == 0 and shape[1] % columns == 0:
-                layouts.append((f"block {rows}x{columns}", block_csr((rows, columns))))
-    return layouts
-
-
-def _csr_along(rank: int, axis: int) -> BlockFormat:
-    order = (*(d for d in range(rank) if d != axis), axis)
-    formats = (*(DimensionFormat.DENSE,) * (rank - 1), DimensionFormat.SPARSE_CSR)
-    return BlockFormat(traversal_order=order, formats=formats)

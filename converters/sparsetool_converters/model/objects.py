@@ -90,8 +90,11 @@ class Tensor:
 
     @property
     def is_constant(self) -> bool:
-        """Whether the file holds the tensor's values (an empty payload is an activation or a variable)."""
-        return self.buffer.nbytes > 0
+        """Whether the file holds the tensor's values.
+
+        An empty payload is an activation or a variable, but for a sparse tensor: there all blocks were zero.
+        """
+        return self.buffer.nbytes > 0 or self.is_sparse
 
     def encoded(self) -> EncodedTensor:
         """The sparse encoding as stored. Raises ModelFormatError if the tensor is not sparse or is inconsistent."""
@@ -107,7 +110,7 @@ class Tensor:
                 has, or a payload whose length is not that of the shape.
             EncodingError: sparse metadata that does not fit the shape.
         """
-        if self.buffer.data is None:
+        if not self.is_sparse and self.buffer.data is None:
             raise ModelFormatError(self.name, "has no constant payload")
         if len(self.shape) > MAX_RANK or min(self.shape, default=0) < 0:
             raise ModelFormatError(self.name, f"is damaged: no constant has the shape {_shortened(self.shape)}")
@@ -123,6 +126,7 @@ class Tensor:
                 self.name,
                 f"payload has {self.buffer.nbytes} bytes; {self.type_name} {_shortened(self.shape)} takes {expected}",
             )
+        assert self.buffer.data is not None
         return self.buffer.data.view(dtype).reshape(self.shape)
 
     def info(self, signature_name: str = "") -> TensorInfo:

@@ -27,13 +27,14 @@ def read_sparsity(tensor: Tensor) -> EncodedTensor:
     """The encoding that a sparse tensor is stored in.
 
     Raises:
-        ModelFormatError: the tensor is not sparse, has no payload, or its payload is no whole number of elements.
+        ModelFormatError: the tensor is not sparse, or its payload is no whole number of elements.
         EncodingError: the layout is none that the runtime decodes.
     """
     fields = tensor.fields.sparsity
-    if fields is None or tensor.buffer.data is None:
+    if fields is None:
         raise ModelFormatError(tensor.name, "is not a sparse constant")
     dtype = tensor.dtype()
+    payload = np.zeros(0, np.uint8) if tensor.buffer.data is None else tensor.buffer.data  # none: all zeros
     if tensor.buffer.nbytes % dtype.itemsize:
         raise ModelFormatError(tensor.name, f"payload of {tensor.buffer.nbytes} bytes is cut inside an element")
     metadata = fields.dimMetadata or []
@@ -56,7 +57,7 @@ def read_sparsity(tensor: Tensor) -> EncodedTensor:
         shape=tensor.shape,
         block_format=block_format,
         levels=levels,
-        values=tensor.buffer.data.view(dtype),
+        values=payload.view(dtype),
     )
 
 

@@ -92,6 +92,8 @@ def _pairs(model: Model, graph: Subgraph) -> list[_Pair]:
             stored = source
         if not stored.is_constant or stored.is_sparse or len(holders[stored.buffer]) != 1:
             return None
+        if stored.shape != tensor.shape:  # damaged
+            return None
         if stored.element_dtype is None:  # elements under a byte
             return None
         return _Constant(stored, tensor)

@@ -1,45 +1,109 @@
-"""Undo sparse encoding: what DENSIFY would unpack at load is stored unpacked."""
+"""Undo sparse encoding: every sparse constant is stored dense, for readers that know no sparsity.
 
+    x, w/sparse -> DENSIFY -> w          x, w
+              FULLY_CONNECTED     ->     FULLY_CONNECTED
+    x, w (sparse, version 8)             x, w
+              FULLY_CONNECTED     ->     FULLY_CONNECTED (version 1)
+
+What the file computes stays: in particular `asymmetric_quantize_inputs` stays as it is, since it says how a builtin
+kernel rounds its input, and that is the same for sparse weights and for dense ones.
+"""
+
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from sparsetool_converters.model import Buffer, Model
+from sparsetool_converters.errors import EncodingError
+from sparsetool_converters.model import Buffer, Model, Subgraph, Tensor
 from sparsetool_converters.passes.change import Change
+from sparsetool_converters.passes.dense_version import dense_version
+
+# By default: far more than any useful sparsity needs, and no more than a small multiple of what was given.
+FREE_BYTES = 64 * 2**20
+BYTES_PER_STORED_BYTE = 64
 
 
 @dataclass(frozen=True)
 class Densify:
-    """Replace each DENSIFY of a constant by the dense constant.
+    """Store every sparse constant dense, and take away each DENSIFY that unpacked one.
 
-    Weights that a kernel reads sparse by itself stay as they are.
+    A FULLY_CONNECTED of version 8, which XNNPACK leaves to the builtin kernels, gets the version that it has with
+    dense weights. What a DENSIFY unpacks keeps the name of its output.
+
+    Attributes:
+        max_bytes: the most that all constants made dense may take together; by default 64 MiB and 64 times what
+            the model stores.
     """
 
+    max_bytes: int | None = None
     name: str = "densify"
 
     def __call__(self, model: Model) -> Sequence[Change]:
-        changes = []
+        """Edit the model in place.
+
+        Raises:
+            EncodingError: the dense constants would take more than is allowed, or one is damaged; the model is then
+                as it was.
+            ModelFormatError: a sparse constant has a type that no DENSIFY unpacks.
+        """
+        sparse = [t for graph in model.subgraphs for t in graph.tensors if t.is_sparse]
+        self._check_size(model, sparse)
+        dense = {t: Buffer(np.ascontiguousarray(t.array()).reshape(-1).view(np.uint8)) for t in sparse}
+        stored_bytes = {t: t.encoded().payload_bytes for t in sparse}
         interface = model.interface()
+        changes = []
         for graph in model.subgraphs:
-            kept, gone = [], set()
-            for operator in graph.operators:
-                source = operator.inputs[0] if operator.inputs else None
-                output = operator.outputs[0] if operator.outputs else None
-                if operator.name != "DENSIFY" or source is None or output is None or not source.is_constant:
-                    kept.append(operator)
-                    continue
-                output.buffer = Buffer(np.ascontiguousarray(source.array()).reshape(-1).view(np.uint8))
-                gone.add(source)
-                changes.append(
-                    Change(
-                        tensor=output.name,
-                        what="stored dense",
-                        bytes_before=source.buffer.nbytes,
-                        bytes_after=output.buffer.nbytes,
-                    )
+            made_dense = _take_densify_away(graph, dense, interface)
+            read_natively = [t for t in graph.tensors if t in dense and t not in made_dense.values()]
+            made_dense |= {t: t for t in read_natively}
+            changes += [
+                Change(
+                    tensor=tensor.name,
+                    what="stored dense",
+                    bytes_before=stored_bytes.get(source, source.buffer.nbytes),
+                    bytes_after=dense.get(source, source.buffer).nbytes,
                 )
-            graph.operators = kept
-            needed = {*graph.consumers(), *interface}
-            graph.tensors = [t for t in graph.tensors if t not in gone or t in needed]
+                for tensor, source in made_dense.items()
+            ]
+            for operator in graph.operators:
+                version = dense_version(operator)
+                if version != operator.code.version and operator.inputs[1] in made_dense:
+                    operator.code = model.operator_code(operator.code.builtin, version)
+        for tensor, buffer in dense.items():
+            tensor.buffer, tensor.fields.sparsity = buffer, None
         return changes
+
+    def _check_size(self, model: Model, sparse: Sequence[Tensor]) -> None:
+        limit = self.max_bytes
+        if limit is None:
+            limit = FREE_BYTES + BYTES_PER_STORED_BYTE * sum(buffer.nbytes for buffer in model.buffers)
+        total = 0
+        for tensor in sparse:
+            total += math.prod(tensor.shape) * tensor.dtype().itemsize
+            if total > limit:
+                raise EncodingError(
+                    tensor.name, f"with it, dense constants take {total:,} bytes, more than the {limit:,} allowed"
+                )
+
+
+def _take_densify_away(graph: Subgraph, dense: dict[Tensor, Buffer], interface: set[Tensor]) -> dict[Tensor, Tensor]:
+    """Let each output of a DENSIFY of a constant hold the dense one; returns these outputs with their sources.
+
+    A source that nobody else needs goes with its DENSIFY.
+    """
+    unpacked: dict[Tensor, Tensor] = {}
+    remaining = []
+    for operator in graph.operators:
+        source = operator.inputs[0] if operator.inputs else None
+        output = operator.outputs[0] if operator.outputs else None
+        if operator.name != "DENSIFY" or source is None or not source.is_constant or output is None:
+            remaining.append(operator)
+            continue
+        output.buffer = dense.get(source, source.buffer)
+        unpacked[output] = source
+    graph.operators = remaining
+    needed = {*graph.consumers(), *interface}
+    graph.tensors = [t for t in graph.tensors if t not in unpacked.values() or t in needed]
+    return unpacked

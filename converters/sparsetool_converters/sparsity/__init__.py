@@ -1,7 +1,14 @@
 """Arrays only: leave zero blocks out and bring them back, in the layouts of TFLite's schema."""
 
 from sparsetool_converters.sparsity.decoding import decode
-from sparsetool_converters.sparsity.encoding import DimensionMetadata, EncodedTensor, encode, encoded_bytes
+from sparsetool_converters.sparsity.encoding import (
+    DimensionMetadata,
+    EncodedSize,
+    EncodedTensor,
+    encode,
+    encoded_bytes,
+    encoded_size,
+)
 from sparsetool_converters.sparsity.format import BlockFormat, DimensionFormat, block_csr, csr
 from sparsetool_converters.sparsity.index_width import narrowest
 
@@ -9,11 +16,13 @@ __all__ = [
     "BlockFormat",
     "DimensionFormat",
     "DimensionMetadata",
+    "EncodedSize",
     "EncodedTensor",
     "block_csr",
     "csr",
     "decode",
     "encode",
     "encoded_bytes",
+    "encoded_size",
     "narrowest",
 ]

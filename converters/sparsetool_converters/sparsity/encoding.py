@@ -100,8 +100,28 @@ def encode(array: npt.NDArray[Any], block_format: BlockFormat) -> EncodedTensor:
     )
 
 
-def encoded_bytes(array: npt.NDArray[Any], block_format: BlockFormat) -> int:
-    """What `encode(array, block_format).payload_bytes` would be, by counting alone.
+@dataclass(frozen=True, kw_only=True)
+class EncodedSize:
+    """What an encoding takes.
+
+    Attributes:
+        values_bytes: the kept values.
+        index_bytes: segments and indices, each vector in its narrowest type.
+        n_indices: how many numbers these vectors hold.
+    """
+
+    values_bytes: int
+    index_bytes: int
+    n_indices: int
+
+    @property
+    def payload_bytes(self) -> int:
+        """What `EncodedTensor.payload_bytes` would be."""
+        return self.values_bytes + self.index_bytes
+
+
+def encoded_size(array: npt.NDArray[Any], block_format: BlockFormat) -> EncodedSize:
+    """What `encode(array, block_format)` would take, by counting alone.
 
     Args:
         array: any shape that the layout fits, elements of 1, 2, 4 or 8 bytes.
@@ -112,15 +132,21 @@ def encoded_bytes(array: npt.NDArray[Any], block_format: BlockFormat) -> int:
     """
     flat, sizes = _traverse(array, block_format)
     masks = _occupancy(flat, sizes, block_format.formats)
-    total_bytes, entries = 0, 1
+    index_bytes, n_indices, entries = 0, 0, 1
     for size, mask in zip(sizes, masks, strict=True):
         if mask is None:
             entries *= size
             continue
         kept = int(np.count_nonzero(mask))
-        total_bytes += (entries + 1) * narrowest_dtype(kept).itemsize + kept * _index_bytes(mask, size)
+        index_bytes += (entries + 1) * narrowest_dtype(kept).itemsize + kept * _index_bytes(mask, size)
+        n_indices += entries + 1 + kept
         entries = kept
-    return total_bytes + entries * array.itemsize
+    return EncodedSize(values_bytes=entries * array.itemsize, index_bytes=index_bytes, n_indices=n_indices)
+
+
+def encoded_bytes(array: npt.NDArray[Any], block_format: BlockFormat) -> int:
+    """What `encode(array, block_format).payload_bytes` would be; see `encoded_size`."""
+    return encoded_size(array, block_format).payload_bytes
 
 
 def _traverse(

@@ -50,6 +50,9 @@ class Rule:
         max_columns: most input columns that the kernel can address, None for no limit.
         max_blocks_per_row: most blocks of one row that it can count, None for no limit.
         cost: what this way costs at run time, for reports; empty where nothing is lost.
+        faster_from_sparsity: for each of `blocks`, the share of blocks left out from which this kernel is known to
+            beat the dense one on a single row of activations; empty where it is not known to.
+        speed_source: where that is known from.
         source: where the rule comes from.
     """
 
@@ -62,6 +65,8 @@ class Rule:
     max_columns: int | None = None
     max_blocks_per_row: int | None = None
     cost: str = ""
+    faster_from_sparsity: tuple[float, ...] = ()
+    speed_source: str = ""
     source: str
 
 
