@@ -56,8 +56,7 @@ class Densify:
         changes = []
         for graph in model.subgraphs:
             made_dense = _take_densify_away(graph, dense, interface)
-            read_natively = [t for t in graph.tensors if t in dense and t not in made_dense.values()]
-            made_dense |= {t: t for t in read_natively}
+            made_dense |= {t: t for t in graph.tensors if t in dense}  # those that somebody reads as they are
             changes += [
                 Change(
                     tensor=tensor.name,
