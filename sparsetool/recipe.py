@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from sparsetool.budget import parse_size
+from sparsetool_converters.costs import Objective
 from sparsetool_converters.errors import RecipeError, UsageError
 from sparsetool_converters.passes.quantize import Quantization
 
@@ -127,10 +128,12 @@ class ConvertSection(_Section):
 
     Attributes:
         target: the runtime that the files are for.
+        objective: what encoding makes small: disk, ram or speed.
         calibration_samples: training samples that int8 takes its ranges from.
     """
 
     target: str = "litert"
+    objective: Objective = Objective.DISK
     calibration_samples: Positive = 256
 
 

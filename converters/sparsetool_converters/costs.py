@@ -111,7 +111,7 @@ def candidates(tensor: Tensor, rule: Rule, *, rows: int) -> list[Candidate]:
         ]
     found = []
     for i, block in enumerate(rule.blocks):
-        block_format = _native_format(array, rule, block)
+        block_format = native_format(array, rule, block)
         if block_format is not None:
             faster_from = rule.faster_from_sparsity[i] if rule.faster_from_sparsity and rows == 1 else None
             found.append(_candidate(array, rule, block, block_format, _name(block), NATIVE_OVERHEAD_BYTES, faster_from))
@@ -148,7 +148,7 @@ def _name(block: tuple[int, int]) -> str:
     return "csr" if block == (1, 1) else f"block {block[0]}x{block[1]}"
 
 
-def _native_format(array: npt.NDArray[Any], rule: Rule, block: tuple[int, int]) -> BlockFormat | None:
+def native_format(array: npt.NDArray[Any], rule: Rule, block: tuple[int, int]) -> BlockFormat | None:
     """The format of a block that the kernel reads itself, None if this array does not fit the kernel."""
     rows, columns = block
     if array.ndim != 2 or array.shape[0] % rows or array.shape[1] % columns:

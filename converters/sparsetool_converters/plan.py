@@ -207,7 +207,7 @@ def _decide(
     rules = target.rules_for(use)
     if not rules:
         return Keep(**facts, choices=(dense,), reason=target.why_refused(use))
-    fused = _fused_activation(site.operator)
+    fused = fused_activation(site.operator)
     rules = tuple(rule for rule in rules if not rule.fused_activations or fused in rule.fused_activations)
     if not rules:
         reason = f"nothing is known to run {use} and fused {fused} sparse on {target.name}"
@@ -282,6 +282,7 @@ def _rows(site: WeightSite) -> int:
     return max(1, prod(activation.shape) // max(1, site.tensor.shape[1]))
 
 
-def _fused_activation(operator: Operator) -> str:
+def fused_activation(operator: Operator) -> str:
+    """The schema's name of the activation function that an operator applies to its output."""
     value = getattr(operator.fields.builtinOptions, "fusedActivationFunction", schema.ActivationFunctionType.NONE)
     return ACTIVATION_NAMES.get(value, f"activation {value}")

@@ -45,12 +45,26 @@ class Mode(StrEnum):
     INT8 = "int8"
 
 
+class Goal(StrEnum):
+    """What encoding makes small; the values are those of the recipe."""
+
+    DISK = "disk"
+    RAM = "ram"
+    SPEED = "speed"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds for each run of a model.")]
 SamplesFile = Annotated[
     Path | None,
     typer.Option("--samples", help="Inputs to compare outputs on, .npz or .npy; random ones if left out."),
+]
+ObjectiveName = Annotated[
+    Goal, typer.Option("--objective", help="What encoding makes small: the file, RAM, or time where that is known.")
+]
+ModelOut = Annotated[
+    Path, typer.Option("--output", "-o", help=".tflite for the runtime, .tflite.zst for the packed file.")
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results; by default runs beside the recipe.")]
 
@@ -117,11 +131,10 @@ def prune(
 )
 def compress(
     source: Annotated[Path, typer.Argument(help=".tflite, .tflite.zst, .keras or a SavedModel folder.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help=".tflite for the runtime, .tflite.zst for the packed file.")
-    ],
+    output: ModelOut,
     quantize: Annotated[Mode, typer.Option(help="Post-training quantization.")] = Mode.NONE,
     calibration: Annotated[Path | None, typer.Option(help="Samples that int8 takes its ranges from.")] = None,
+    objective: ObjectiveName = Goal.DISK,
     samples: SamplesFile = None,
     budget: Annotated[str | None, typer.Option(help="Sizes not to exceed, as disk=1.2MB,wire=600KB.")] = None,
     force: Force = False,
@@ -135,12 +148,13 @@ def compress(
     from sparsetool.pipeline.conversion import Settings
     from sparsetool.report.records import as_json as to_json
     from sparsetool.report.tables import output_table, tensor_table
+    from sparsetool_converters.costs import Objective
     from sparsetool_converters.passes.quantize import Quantization
 
     record = compress_file(
         source,
         output,
-        Settings(quantize=Quantization(quantize.value)),
+        Settings(quantize=Quantization(quantize.value), objective=Objective(objective.value)),
         calibration=_samples(calibration),
         samples=_samples(samples),
         budget=None if budget is None else Budget.parse(budget),
@@ -158,6 +172,74 @@ def compress(
         f"{source}: {before:,} bytes",
         f"{output}: disk {sizes.disk:,} bytes ({before / sizes.disk:.1f}x smaller), "
         f"wire {sizes.wire:,} bytes ({before / sizes.wire:.1f}x smaller)",
+    )
+
+
+@app.command(epilog="\b\nExample:\n  sparsetool plan model.tflite --objective ram -o plan.json")
+def plan(
+    model: Annotated[Path, typer.Argument(help=".tflite, .tflite.zst, .keras or a SavedModel folder.")],
+    target: Annotated[str, typer.Option(help="The runtime that the file is for.")] = "litert",
+    objective: ObjectiveName = Goal.DISK,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A JSON file to save the plan in.")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Show what each way of storing each weight would cost, and which one compress would take."""
+    screen.hush()
+    from sparsetool.pipeline.conversion import Settings
+    from sparsetool.pipeline.planning import plan_model
+    from sparsetool.report.records import as_json as to_json
+    from sparsetool.report.tables import plan_table
+    from sparsetool_converters.costs import Objective
+
+    settings = Settings(objective=Objective(objective.value), target=target)
+    record = plan_model(model, settings, destination=output, force=force, listener=screen)
+    if as_json:
+        show_json(to_json("plan", record))
+        return
+    show(
+        plan_table(record.tensors),
+        f"{record.target}, for {record.objective}: {record.dense_bytes:,} bytes dense; "
+        f"as planned {record.disk_bytes:,} on disk, {record.ram_bytes:,} in RAM",
+    )
+
+
+@app.command(epilog="\b\nExample:\n  sparsetool densify sparse.tflite -o dense.tflite")
+def densify(
+    source: Annotated[Path, typer.Argument(help="A model with sparse weights: .tflite or .tflite.zst.")],
+    output: ModelOut,
+    max_output: Annotated[
+        str,
+        typer.Option(help="The most that weights made dense may take, as 1GB; by default in proportion to the file."),
+    ] = "",
+    samples: SamplesFile = None,
+    force: Force = False,
+    timeout: Timeout = 600.0,
+    as_json: Json = False,
+) -> None:
+    """Store all sparse weights dense again, for whatever reads no sparse ones, and verify the result."""
+    screen.hush()
+    from sparsetool.budget import parse_size
+    from sparsetool.pipeline.densify import densify as densify_file
+    from sparsetool.report.records import as_json as to_json
+    from sparsetool.report.tables import output_table
+
+    record = densify_file(
+        source,
+        output,
+        max_output=parse_size(max_output) if max_output else None,
+        samples=_samples(samples),
+        force=force,
+        timeout_s=timeout,
+        listener=screen,
+    )
+    if as_json:
+        show_json(to_json("densify", record))
+        return
+    show(
+        output_table(record.outputs, record.skipped),
+        f"{source}: {record.stages[0].disk_bytes:,} bytes",
+        f"{output}: disk {record.sizes.disk:,} bytes, {len(record.stages[-1].changes):,} weights made dense",
     )
 
 

@@ -8,6 +8,7 @@ from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.proof import Prover
 from sparsetool.report.records import ArtifactRecord, Sizes, StageRecord, TensorRecord
 from sparsetool_converters.codec import compress as pack
+from sparsetool_converters.passes.quantize import Quantization
 from sparsetool_converters.plan import Encode, Keep, Plan
 from sparsetool_converters.samples import Samples
 
@@ -43,7 +44,16 @@ def make_artifact(
         SparseToolError: of the stage that failed; see `convert` and `Prover.prove`.
     """
     conversion = convert(source, settings, calibration=calibration, where=where, listener=listener)
-    outputs, skipped = prover.prove(conversion, settings.quantize, name=name)
+    return proven(conversion, settings.quantize, name=name, prover=prover)
+
+
+def proven(conversion: Conversion, quantize: Quantization, *, name: str, prover: Prover) -> Artifact:
+    """Verify and pack a converted model.
+
+    Raises:
+        SparseToolError: see `Prover.prove`.
+    """
+    outputs, skipped = prover.prove(conversion, quantize, name=name)
     model = conversion.result
     packed = pack(model)
     record = ArtifactRecord(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sparsetool.budget import Budget
-from sparsetool.pipeline.artifact import make_artifact
+from sparsetool.pipeline.artifact import Artifact, make_artifact
 from sparsetool.pipeline.conversion import Settings
 from sparsetool.pipeline.events import Listener, Silence
 from sparsetool.pipeline.outputs import check_destination, staged
@@ -50,9 +50,7 @@ def compress(
     """
     source, destination = Path(source), Path(destination)
     settings, listener = settings or Settings(), listener or Silence()
-    if destination.suffix not in (".tflite", ZST_SUFFIX):
-        raise UsageError(f"{destination}: name the output .tflite for the runtime, or .tflite.zst for the packed file")
-    check_destination(destination, force=force)
+    check_name(destination, force=force)
     model = load_source(source)
     if samples is None:
         samples = calibration if calibration is not None else RandomSamples(n_samples=VERIFY_SAMPLES)
@@ -67,10 +65,23 @@ def compress(
     )
     sizes = artifact.record.sizes
     (budget or Budget()).check(destination.name, disk_bytes=sizes.disk, wire_bytes=sizes.wire)
-    with staged(destination) as temporary:
-        temporary.write_bytes(artifact.packed if destination.suffix == ZST_SUFFIX else artifact.model)
-        check_written(temporary, artifact.model, packed=destination.suffix == ZST_SUFFIX)
+    write_artifact(artifact, destination)
     return artifact.record
+
+
+def check_name(destination: Path, *, force: bool) -> None:
+    """Raise UsageError or OutputError unless a model can be written there."""
+    if destination.suffix not in (".tflite", ZST_SUFFIX):
+        raise UsageError(f"{destination}: name the output .tflite for the runtime, or .tflite.zst for the packed file")
+    check_destination(destination, force=force)
+
+
+def write_artifact(artifact: Artifact, destination: Path) -> None:
+    """Write the model, packed or not as the name says, and read it back before anything is replaced."""
+    packed = destination.suffix == ZST_SUFFIX
+    with staged(destination) as temporary:
+        temporary.write_bytes(artifact.packed if packed else artifact.model)
+        check_written(temporary, artifact.model, packed=packed)
 
 
 def check_written(path: Path, model: bytes, *, packed: bool) -> None:

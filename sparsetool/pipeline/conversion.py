@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sparsetool.pipeline.events import Listener
+from sparsetool_converters.costs import Objective
 from sparsetool_converters.model import Model
 from sparsetool_converters.passes import Canonicalize, Change, CompactHiddenUnits, Densify, EncodeSparse, Pass
 from sparsetool_converters.passes.quantize import Quantization, Quantize
 from sparsetool_converters.plan import Plan, make_plan
 from sparsetool_converters.samples import Samples
-from sparsetool_converters.targets import target_named
+from sparsetool_converters.sparse_reads import doubtful_sparse_reads
+from sparsetool_converters.targets import Target, target_named
 
 SOURCE = "source"
+DENSIFY = "densify"
 ENCODE = "encode"
 QUANTIZE = "quantize"
 
@@ -23,13 +26,15 @@ class Settings:
     Attributes:
         quantize: post-training quantization.
         compact: whether dead hidden units are removed.
-        encode: whether weights are stored block-sparse where that saves bytes.
+        encode: whether weights are stored block-sparse where that serves the objective.
+        objective: what encoding makes small.
         target: name of the runtime that the file is for.
     """
 
     quantize: Quantization = Quantization.NONE
     compact: bool = True
     encode: bool = True
+    objective: Objective = Objective.DISK
     target: str = "litert"
 
 
@@ -54,7 +59,8 @@ class Conversion:
 
     Attributes:
         stages: the source, then each stage that changed something.
-        plan: how each constant of the last stage is stored and why; None if encoding was not asked for.
+        plan: how each constant of the last stage is stored and why; None if encoding was not asked for, or if the
+            source, encoded by others, stays as it is.
     """
 
     stages: tuple[Stage, ...]
@@ -79,6 +85,7 @@ def convert(
 
     Raises:
         ModelFormatError: the source is not a model, or the quantizer cannot quantize it.
+        EncodingError: a sparse constant of the source is damaged, or out of all proportion once it is dense.
         CalibrationDataError: int8 without samples, or with samples that do not fit.
         UsageError: the target is not known.
     """
@@ -97,7 +104,7 @@ def convert(
 
     steps: list[tuple[str, Pass]] = [
         # The quantizer and the planner read dense weights only.
-        ("densify", Densify()),
+        (DENSIFY, Densify()),
         # Before anything counts zeros.
         ("canonicalize", Canonicalize()),
     ]
@@ -113,6 +120,23 @@ def convert(
     plan = None
     if settings.encode:
         # Last: nothing else reads encoded weights.
-        plan = make_plan(model, target)
+        plan = make_plan(model, target, settings.objective)
         run([(ENCODE, EncodeSparse(plan))])
+        if _source_is_better(stages, settings, target, where):
+            listener.note(
+                f"{where}: stays as it is, {len(source):,} bytes; converted, it takes {len(stages[-1].data):,}"
+            )
+            stages, plan = stages[:1], None if plan.encoded() else plan
     return Conversion(stages=tuple(stages), plan=plan)
+
+
+def _source_is_better(stages: Sequence[Stage], settings: Settings, target: Target, where: str) -> bool:
+    """Whether the source serves as well as what was made of it: not larger, not quantized, and fit for the target."""
+    if settings.quantize is not Quantization.NONE or settings.objective is not Objective.DISK:
+        return False
+    source, result = stages[0].data, stages[-1].data
+    arrived_encoded = any(stage.name == DENSIFY for stage in stages)
+    # A dense source of the same size has lost its negative zeros, and packs better.
+    if len(stages) == 1 or len(result) < len(source) or (len(result) == len(source) and not arrived_encoded):
+        return False
+    return not doubtful_sparse_reads(Model.from_bytes(source, where=where), target)

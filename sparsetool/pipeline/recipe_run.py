@@ -94,7 +94,11 @@ def _make(
 ) -> ArtifactRecord:
     source = (folder.path / FLOATS[section.checkpoint]).read_bytes()
     settings = Settings(
-        quantize=section.quantize, compact=section.compact, encode=section.encode, target=recipe.convert.target
+        quantize=section.quantize,
+        compact=section.compact,
+        encode=section.encode,
+        objective=recipe.convert.objective,
+        target=recipe.convert.target,
     )
 
     def make(destination: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
+from sparsetool.report.plans import PlannedTensor
 from sparsetool.report.records import ArtifactRecord, OutputRecord, TensorRecord, TrainingRecord
 
 KERNEL_SET_COLUMNS = ("default", "no-delegates", "reference")
@@ -76,6 +77,32 @@ def tensor_table(tensors: Sequence[TensorRecord]) -> Table:
             f"{tensor.stored_bytes:,}",
             tensor.reason,
         )
+    return table
+
+
+def plan_table(tensors: Sequence[PlannedTensor]) -> Table:
+    """What each way of storing each constant would cost, a line for each way, and why the taken one is taken."""
+    table = _table("Plan")
+    table.add_column("tensor", overflow="fold", ratio=2)
+    table.add_column("operator", no_wrap=True)
+    table.add_column("zeros", justify="right", no_wrap=True)
+    table.add_column("choice", no_wrap=True)
+    for column in ("disk bytes", "RAM bytes", "left out"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("taken, and why", overflow="fold", ratio=3)
+    for tensor in tensors:
+        first: tuple[str, str, str] = (tensor.name, tensor.op, f"{tensor.sparsity:.1%}")
+        for choice in tensor.choices:
+            table.add_row(
+                *first,
+                choice.layout if choice.route == "dense" else f"{choice.layout}, {choice.route}",
+                f"{choice.disk_bytes:,}",
+                f"{choice.ram_bytes:,}",
+                f"{choice.left_out:.1%}",
+                tensor.reason if choice.taken else "",
+                end_section=choice is tensor.choices[-1],
+            )
+            first = ("", "", "")
     return table
 
 

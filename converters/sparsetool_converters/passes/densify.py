@@ -83,7 +83,9 @@ class Densify:
             total += math.prod(tensor.shape) * tensor.dtype().itemsize
             if total > limit:
                 raise EncodingError(
-                    tensor.name, f"with it, dense constants take {total:,} bytes, more than the {limit:,} allowed"
+                    tensor.name,
+                    f"with it, dense constants take {total:,} bytes, more than the {limit:,} allowed; "
+                    "sparsetool densify --max-output allows more",
                 )
 
 

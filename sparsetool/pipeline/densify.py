@@ -1,0 +1,59 @@
+"""A sparse model file in, the same model with dense weights out, for readers that know no sparsity."""
+
+from pathlib import Path
+
+from sparsetool.pipeline.artifact import proven
+from sparsetool.pipeline.compress import TIMEOUT_S, VERIFY_SAMPLES, check_name, write_artifact
+from sparsetool.pipeline.conversion import DENSIFY, SOURCE, Conversion, Stage
+from sparsetool.pipeline.events import Listener, Silence
+from sparsetool.pipeline.proof import Prover
+from sparsetool.pipeline.sources import load_source
+from sparsetool.report.records import ArtifactRecord
+from sparsetool_converters.model import Model
+from sparsetool_converters.passes import Densify
+from sparsetool_converters.passes.quantize import Quantization
+from sparsetool_converters.samples import RandomSamples, Samples
+
+
+def densify(
+    source: str | Path,
+    destination: str | Path,
+    *,
+    max_output: int | None = None,
+    samples: Samples | None = None,
+    force: bool = False,
+    timeout_s: float = TIMEOUT_S,
+    listener: Listener | None = None,
+) -> ArtifactRecord:
+    """Store every sparse weight dense, verify the result, and only then write it.
+
+    Weights are compared bit by bit, and outputs on every kernel set. A source that the runtime is known to get wrong
+    is no reference for outputs; the record then says so, and the result must only run.
+
+    Args:
+        source: anything that `load_source` reads; one without sparse weights is copied.
+        destination: `.tflite`, or `.tflite.zst` for the packed file.
+        max_output: the most bytes that all weights made dense may take; see `passes.Densify`.
+        samples: samples to compare outputs on; random ones by default.
+        force: whether an existing destination is replaced.
+        timeout_s: seconds for each run of a model.
+        listener: hears of progress.
+
+    Raises:
+        SparseToolError: whatever went wrong; the destination is then as it was before.
+    """
+    source, destination, listener = Path(source), Path(destination), listener or Silence()
+    check_name(destination, force=force)
+    data = load_source(source)
+    model = Model.from_bytes(data, where=str(source))
+    changes = tuple(Densify(max_bytes=max_output)(model))
+    stages = [Stage(name=SOURCE, data=data)]
+    if changes:
+        stages.append(Stage(name=DENSIFY, data=model.to_bytes(), changes=changes))
+    prover = Prover(
+        RandomSamples(n_samples=VERIFY_SAMPLES) if samples is None else samples, timeout_s=timeout_s, listener=listener
+    )
+    conversion = Conversion(stages=tuple(stages), plan=None)
+    artifact = proven(conversion, Quantization.NONE, name=destination.name, prover=prover)
+    write_artifact(artifact, destination)
+    return artifact.record
