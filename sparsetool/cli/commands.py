@@ -63,6 +63,7 @@ SamplesFile = Annotated[
 ObjectiveName = Annotated[
     Goal, typer.Option("--objective", help="What encoding makes small: the file, RAM, or time where that is known.")
 ]
+TargetName = Annotated[str, typer.Option("--target", help="The runtime that the file is for.")]
 ModelOut = Annotated[
     Path, typer.Option("--output", "-o", help=".tflite for the runtime, .tflite.zst for the packed file.")
 ]
@@ -134,6 +135,7 @@ def compress(
     output: ModelOut,
     quantize: Annotated[Mode, typer.Option(help="Post-training quantization.")] = Mode.NONE,
     calibration: Annotated[Path | None, typer.Option(help="Samples that int8 takes its ranges from.")] = None,
+    target: TargetName = "litert",
     objective: ObjectiveName = Goal.DISK,
     samples: SamplesFile = None,
     budget: Annotated[str | None, typer.Option(help="Sizes not to exceed, as disk=1.2MB,wire=600KB.")] = None,
@@ -154,7 +156,7 @@ def compress(
     record = compress_file(
         source,
         output,
-        Settings(quantize=Quantization(quantize.value), objective=Objective(objective.value)),
+        Settings(quantize=Quantization(quantize.value), objective=Objective(objective.value), target=target),
         calibration=_samples(calibration),
         samples=_samples(samples),
         budget=None if budget is None else Budget.parse(budget),
@@ -178,7 +180,7 @@ def compress(
 @app.command(epilog="\b\nExample:\n  sparsetool plan model.tflite --objective ram -o plan.json")
 def plan(
     model: Annotated[Path, typer.Argument(help=".tflite, .tflite.zst, .keras or a SavedModel folder.")],
-    target: Annotated[str, typer.Option(help="The runtime that the file is for.")] = "litert",
+    target: TargetName = "litert",
     objective: ObjectiveName = Goal.DISK,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A JSON file to save the plan in.")] = None,
     force: Force = False,
