@@ -46,7 +46,7 @@ def densify(
     check_name(destination, force=force)
     data = load_source(source)
     model = Model.from_bytes(data, where=str(source))
-    changes = tuple(Densify(max_bytes=max_output)(model))
+    changes = tuple(Densify(max_output_bytes=max_output)(model))
     stages = [Stage(name=SOURCE, data=data)]
     if changes:
         stages.append(Stage(name=DENSIFY, data=model.to_bytes(), changes=changes))

@@ -20,9 +20,9 @@ from sparsetool_converters.model import Buffer, Model, Subgraph, Tensor
 from sparsetool_converters.passes.change import Change
 from sparsetool_converters.passes.dense_version import dense_version
 
-# By default: far more than any useful sparsity needs, and no more than a small multiple of what was given.
-FREE_BYTES = 64 * 2**20
-BYTES_PER_STORED_BYTE = 64
+# A few bytes of metadata can declare any size. Unless told otherwise, so much is made of a model:
+OUTPUT_PER_PAYLOAD_BYTE = 16
+OUTPUT_IN_ANY_CASE_BYTES = 2**25
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Densify:
     dense weights. What a DENSIFY unpacks keeps the name of its output.
 
     Attributes:
-        max_bytes: the most that all constants made dense may take together; by default 64 MiB and 64 times what
-            the model stores.
+        max_output_bytes: what all constants made dense may take together; by default 32 MiB, or 16 times the model's
+            payloads if that is more.
     """
 
-    max_bytes: int | None = None
     name: str = "densify"
+    max_output_bytes: int | None = None
 
     def __call__(self, model: Model) -> Sequence[Change]:
         """Edit the model in place.
@@ -75,18 +75,20 @@ class Densify:
         return changes
 
     def _check_size(self, model: Model, sparse: Sequence[Tensor]) -> None:
-        limit = self.max_bytes
-        if limit is None:
-            limit = FREE_BYTES + BYTES_PER_STORED_BYTE * sum(buffer.nbytes for buffer in model.buffers)
-        total = 0
+        allowed_bytes = self.max_output_bytes
+        if allowed_bytes is None:
+            payload_bytes = sum(buffer.nbytes for buffer in model.buffers)
+            allowed_bytes = max(OUTPUT_IN_ANY_CASE_BYTES, OUTPUT_PER_PAYLOAD_BYTE * payload_bytes)
+        left_bytes = allowed_bytes
         for tensor in sparse:
-            total += math.prod(tensor.shape) * tensor.dtype().itemsize
-            if total > limit:
+            dense_bytes = math.prod(tensor.shape) * tensor.dtype().itemsize
+            if dense_bytes > left_bytes:
                 raise EncodingError(
                     tensor.name,
-                    f"with it, dense constants take {total:,} bytes, more than the {limit:,} allowed; "
-                    "sparsetool densify --max-output allows more",
+                    f"takes {dense_bytes:,} bytes unpacked, and {left_bytes:,} are left of the {allowed_bytes:,} "
+                    "allowed for the model; raise the largest output (densify --max-output) if you trust it",
                 )
+            left_bytes -= dense_bytes
 
 
 def _take_densify_away(graph: Subgraph, dense: dict[Tensor, Buffer], interface: set[Tensor]) -> dict[Tensor, Tensor]:
