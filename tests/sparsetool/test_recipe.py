@@ -253,3 +253,15 @@ def test_bytes_that_are_not_text_are_not_toml(tmp_path):
 def test_a_recipe_that_cannot_be_read_is_refused(tmp_path, name, problem):
     with pytest.raises(RecipeError, match=f"cannot be read: {problem}"):
         load_recipe(tmp_path / name)
+
+
+def test_the_objective_is_one_of_three(tmp_path):
+    path = tmp_path / "recipe.toml"
+    for objective in ("disk", "ram", "speed"):
+        path.write_text(VALID.replace('target = "litert"', f'target = "litert"\nobjective = "{objective}"'))
+        assert load_recipe(path).convert.objective == objective
+    path.write_text(VALID.replace('target = "litert"', 'objective = "size"'))
+    with pytest.raises(RecipeError, match=r"convert\.objective: Input should be 'disk', 'ram' or 'speed'"):
+        load_recipe(path)
+    path.write_text(VALID)
+    assert load_recipe(path).convert.objective == "disk"

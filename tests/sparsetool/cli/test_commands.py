@@ -1,5 +1,6 @@
 """Each command: its help, its results on stdout, its progress on stderr."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from models_in_memory import mlp
 from sparsetool import __version__
 from sparsetool_converters.codec import compress as pack
 
-COMMANDS = ("run", "prune", "compress", "unpack", "verify", "inspect")
+COMMANDS = ("run", "prune", "compress", "plan", "densify", "unpack", "verify", "inspect")
 
 
 @pytest.fixture
@@ -131,3 +132,49 @@ def test_two_runs_give_the_same_bytes_wherever_and_whenever(sparsetool, model, t
     for name, seed, zone in (("one", "1", "UTC"), ("elsewhere/two", "2", "Asia/Tokyo")):
         assert sparsetool("compress", model, "-o", f"{name}.tflite", PYTHONHASHSEED=seed, TZ=zone).code == 0
     assert (tmp_path / "one.tflite").read_bytes() == (tmp_path / "elsewhere" / "two.tflite").read_bytes()
+
+
+@pytest.mark.parametrize("objective", ["disk", "ram", "speed"])
+def test_plan_prints_and_saves_what_each_choice_costs(sparsetool, model, tmp_path, objective):
+    shown = sparsetool("plan", model, "--target", "litert", "--objective", objective)
+    assert (shown.code, shown.err) == (0, "")
+    assert "block 1x4, native" in shown.out
+    assert shown.out.splitlines()[-1].startswith(f"litert, for {objective}: 8,192 bytes dense; as planned ")
+    saved = sparsetool("plan", model, "--objective", objective, "-o", "plan.json", "--json")
+    assert saved.code == 0, saved.err
+    assert json.loads((tmp_path / "plan.json").read_text()) == saved.json
+    assert (saved.json["kind"], saved.json["objective"]) == ("plan", objective)
+    (tensor,) = saved.json["tensors"]
+    assert [c["route"] for c in tensor["choices"]][:1] == ["dense"]
+
+
+def test_compress_follows_the_objective(sparsetool, tmp_path):
+    weight = np.random.default_rng(1).uniform(0.5, 1, (32, 64)).astype(np.float32)
+    weight[:, 16:] = 0.0  # three in four blocks: saves bytes, but is not known to be faster
+    (tmp_path / "model.tflite").write_bytes(mlp([weight]))
+    stages = []
+    for objective in ("disk", "speed"):
+        done = sparsetool("compress", "model.tflite", "-o", f"{objective}.tflite", "--objective", objective, "--json")
+        stages.append([stage["name"] for stage in done.json["stages"]])
+    assert stages == [["source", "encode"], ["source"]]
+
+
+def test_densify_undoes_compress(sparsetool, model, tmp_path):
+    assert sparsetool("compress", model, "-o", "small.tflite").code == 0
+    done = sparsetool("densify", "small.tflite", "-o", "dense.tflite", "--max-output", "1MB", "--json")
+    assert done.code == 0, done.err
+    assert (done.json["kind"], done.said) == ("densify", [])
+    assert {output["kernel_set"] for output in done.json["outputs"]} == {"default", "no-delegates", "reference"}
+    inspected = sparsetool("inspect", "dense.tflite", "--json")
+    assert [tensor["encoded"] for tensor in inspected.json["tensors"]] == [False]
+    shown = sparsetool("densify", "small.tflite", "-o", "dense.tflite", "--force")
+    assert shown.out.splitlines()[-1].endswith(" bytes, 1 weights made dense")
+    assert sparsetool("verify", model, "dense.tflite").code == 0
+
+
+def test_compressing_twice_says_that_the_second_time_nothing_is_gained(sparsetool, model, tmp_path):
+    assert sparsetool("compress", model, "-o", "small.tflite").code == 0
+    again = sparsetool("compress", "small.tflite", "-o", "again.tflite", "--json")
+    assert (tmp_path / "again.tflite").read_bytes() == (tmp_path / "small.tflite").read_bytes()
+    (line,) = again.said
+    assert line.startswith("small.tflite: stays as it is, ")

@@ -225,3 +225,20 @@ def test_a_fault_of_our_own_is_1_with_what_a_developer_needs(model, tmp_path):
     assert (done.returncode, done.stdout) == (1, "")
     assert "RuntimeError: planted" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: this is a fault of sparsetool itself")
+
+
+def test_more_dense_weights_than_allowed_are_refused_with_5(sparsetool, model, tmp_path, untouched):
+    model.write_bytes(mlp([np.zeros((64, 64), np.float32)]))
+    assert sparsetool("compress", model, "-o", "sparse.tflite").code == 0
+    line = sparsetool("densify", "sparse.tflite", "-o", untouched, "--max-output", "16KB", "--force").error(5)
+    assert line.startswith("w0: takes 16,384 bytes unpacked, and 16,000 are left of the 16,000 allowed")
+
+
+def test_a_plan_that_exists_is_refused_with_2(sparsetool, model, untouched):
+    assert "use --force" in sparsetool("plan", model, "-o", untouched).error(2)
+
+
+@pytest.mark.parametrize("command", ["plan", "compress"])
+def test_an_unknown_target_is_refused_with_2(sparsetool, model, untouched, command):
+    line = sparsetool(command, model, "--target", "teapot", "-o", untouched, "--force").error(2)
+    assert line.startswith("target 'teapot' is not known; known targets: litert")

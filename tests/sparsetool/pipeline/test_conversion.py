@@ -6,6 +6,7 @@ from ai_edge_litert import schema_py_generated as schema
 from models_in_memory import Graph, mlp, new_model, packed, signature
 
 from sparsetool.pipeline.conversion import Settings, convert
+from sparsetool_converters.costs import Objective
 from sparsetool_converters.errors import CalibrationDataError, ModelFormatError, UsageError
 from sparsetool_converters.model import Model
 from sparsetool_converters.passes.quantize import Quantization
@@ -78,17 +79,26 @@ def test_calibration_tells_how_far_it_is(converted, pruned_model, heard):
 
 
 def test_a_model_that_arrives_encoded_is_made_dense_first(converted, pruned_model):
-    # float32 on rank 2 is read natively by the kernel, so only what stands behind DENSIFY is unpacked
-    float16 = converted(pruned_model, quantize=Quantization.FLOAT16)
-    assert names(float16)[-1] == "encode"
-    again = converted(float16.result)
-    assert names(again) == ["source", "densify", "encode"]
-    assert again.result == float16.result
-
-
-def test_encoding_an_encoded_model_again_changes_nothing(converted, pruned_model):
     once = converted(pruned_model)
-    assert converted(once.result).result == once.result
+    assert names(once)[-1] == "encode"
+    again = converted(once.result, quantize=Quantization.FLOAT16)
+    assert names(again) == ["source", "densify", "quantize", "encode"]
+    assert set(weight_types(again.result).values()) == {"FLOAT16"}
+
+
+@pytest.mark.parametrize("mode", [Quantization.NONE, Quantization.FLOAT16])
+def test_encoding_an_encoded_model_again_changes_nothing(converted, pruned_model, mode, heard):
+    once = converted(pruned_model, quantize=mode)
+    again = converted(once.result)
+    assert (names(again), again.result, again.plan) == (["source"], once.result, None)
+    size = len(once.result)
+    assert heard.notes == [f"model.tflite: stays as it is, {size:,} bytes; converted, it takes {size:,}"]
+
+
+@pytest.mark.parametrize("objective", Objective)
+def test_the_objective_is_that_of_the_plan(converted, pruned_model, objective):
+    plan = converted(pruned_model, objective=objective).plan
+    assert plan.objective is objective
 
 
 @pytest.mark.parametrize("mode", [Quantization.NONE, Quantization.INT8])
