@@ -10,10 +10,13 @@ if TYPE_CHECKING:
     from sparsetool.budget import Budget
     from sparsetool.pipeline.compress import compress
     from sparsetool.pipeline.conversion import Settings
+    from sparsetool.pipeline.densify import densify
+    from sparsetool.pipeline.planning import plan_model
     from sparsetool.pipeline.recipe_run import run_recipe
     from sparsetool.pipeline.unpack import unpack
     from sparsetool.pipeline.verify_pair import verify_pair
     from sparsetool.prune import ConstantSparsity, PolynomialDecay, Pruner, save_checkpoint
+    from sparsetool_converters.costs import Objective
     from sparsetool_converters.errors import SparseToolError
     from sparsetool_converters.passes.quantize import Quantization
 
@@ -22,12 +25,15 @@ __version__ = "0.1.0"
 _HOMES = {
     "Budget": "sparsetool.budget",
     "ConstantSparsity": "sparsetool.prune",
+    "Objective": "sparsetool_converters.costs",
     "PolynomialDecay": "sparsetool.prune",
     "Pruner": "sparsetool.prune",
     "Quantization": "sparsetool_converters.passes.quantize",
     "Settings": "sparsetool.pipeline.conversion",
     "SparseToolError": "sparsetool_converters.errors",
     "compress": "sparsetool.pipeline.compress",
+    "densify": "sparsetool.pipeline.densify",
+    "plan_model": "sparsetool.pipeline.planning",
     "run_recipe": "sparsetool.pipeline.recipe_run",
     "save_checkpoint": "sparsetool.prune",
     "unpack": "sparsetool.pipeline.unpack",
@@ -37,12 +43,15 @@ _HOMES = {
 __all__ = [
     "Budget",
     "ConstantSparsity",
+    "Objective",
     "PolynomialDecay",
     "Pruner",
     "Quantization",
     "Settings",
     "SparseToolError",
     "compress",
+    "densify",
+    "plan_model",
     "run_recipe",
     "save_checkpoint",
     "unpack",

@@ -4,6 +4,7 @@ Needs neither TensorFlow nor Keras, and loads no interpreter.
 """
 
 from sparsetool_converters.codec import compress, decompress
+from sparsetool_converters.costs import Choice, Objective
 from sparsetool_converters.errors import SparseToolError
 from sparsetool_converters.model import Model
 from sparsetool_converters.passes import Canonicalize, Change, CompactHiddenUnits, Densify, EncodeSparse, Pass
@@ -15,12 +16,14 @@ __all__ = [
     "LITERT",
     "Canonicalize",
     "Change",
+    "Choice",
     "CompactHiddenUnits",
     "Densify",
     "Encode",
     "EncodeSparse",
     "Keep",
     "Model",
+    "Objective",
     "Pass",
     "Plan",
     "Quantization",
