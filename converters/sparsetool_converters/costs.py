@@ -27,6 +27,7 @@ from sparsetool_converters.sparsity import (
     encode,
     encoded_size,
 )
+from sparsetool_converters.sparsity.format import MAX_ELEMENTS
 from sparsetool_converters.targets import Route, Rule
 
 # Tables that an encoded tensor adds to the file: upper bounds, held by a test.
@@ -51,7 +52,8 @@ class Choice:
     """One way of storing a constant, and its price.
 
     Attributes:
-        layout: "dense", or the short name of a sparse format, such as "csr" or "block 1x16".
+        layout: "dense", "encoded" for a constant that arrived so, or the short name of a sparse format, such as "csr"
+            or "block 1x16".
         route: how the operator comes to sparse weights; None for dense ones.
         disk_bytes: what it takes in the file.
         ram_bytes: what the runtime holds of it.
@@ -89,8 +91,16 @@ class Candidate:
     faster_from: float | None = None
 
 
-def dense_choice(tensor: Tensor) -> Choice:
-    """The constant as it is."""
+def stored_choice(tensor: Tensor) -> Choice:
+    """The constant as it is; one that arrived encoded is named so."""
+    if tensor.is_sparse:
+        encoded = tensor.encoded()
+        n_indices = sum(v.size for level in encoded.levels for v in (level.segments, level.indices) if v is not None)
+        return Choice(
+            layout="encoded",
+            disk_bytes=encoded.payload_bytes,
+            ram_bytes=encoded.values.nbytes + INDEX_BYTES_IN_RAM * n_indices,
+        )
     return Choice(layout="dense", disk_bytes=tensor.buffer.nbytes, ram_bytes=tensor.buffer.nbytes)
 
 
@@ -103,6 +113,8 @@ def candidates(tensor: Tensor, rule: Rule, *, rows: int) -> list[Candidate]:
         rows: rows of activations that the operator multiplies it with; the table's speeds are those of one.
     """
     array = tensor.array()
+    if array.size > MAX_ELEMENTS:
+        return []
     if rule.route is Route.DENSIFY:
         overhead_bytes = DENSIFY_OVERHEAD_BYTES + len(tensor.name.encode())
         return [

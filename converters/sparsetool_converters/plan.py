@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from sparsetool_converters.costs import Candidate, Choice, Objective, candidates, dense_choice
+from sparsetool_converters.costs import Candidate, Choice, Objective, candidates, stored_choice
 from sparsetool_converters.model import Buffer, Model, Operator, Tensor
 from sparsetool_converters.sparsity import BlockFormat
 from sparsetool_converters.targets import Rule, Target
@@ -138,7 +138,7 @@ def make_plan(model: Model, target: Target, objective: Objective = Objective.DIS
             facts = _facts(tensor, g, i, sites)
             blocked = _why_not_looked_at(tensor, sites, readers, holders, interface)
             if blocked:
-                decisions.append(Keep(**facts, choices=(dense_choice(tensor),), reason=blocked))
+                decisions.append(Keep(**facts, choices=(stored_choice(tensor),), reason=blocked))
             else:
                 decisions.append(_decide(tensor, facts, sites[0], target, objective))
     return Plan(target=target.name, objective=objective, decisions=tuple(decisions))
@@ -203,7 +203,7 @@ def _why_not_looked_at(
 def _decide(
     tensor: Tensor, facts: dict[str, Any], site: WeightSite, target: Target, objective: Objective
 ) -> Encode | Keep:
-    use, dense = site.use, dense_choice(tensor)
+    use, dense = site.use, stored_choice(tensor)
     rules = target.rules_for(use)
     if not rules:
         return Keep(**facts, choices=(dense,), reason=target.why_refused(use))

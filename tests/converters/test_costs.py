@@ -5,9 +5,10 @@ import pytest
 from models_in_memory import mlp
 from one_op_models import one_op, weight_for
 
-from sparsetool_converters.costs import Candidate, Choice, candidates, dense_choice
+from sparsetool_converters.costs import NATIVE_OVERHEAD_BYTES, Candidate, Choice, candidates, stored_choice
 from sparsetool_converters.model import Model, Tensor
-from sparsetool_converters.sparsity import encode
+from sparsetool_converters.model.sparsity_fields import write_sparsity
+from sparsetool_converters.sparsity import csr, encode
 from sparsetool_converters.targets import LITERT, Route, Rule, WeightUse
 
 
@@ -39,12 +40,21 @@ def test_ram_is_values_and_indices_of_four_bytes_and_what_densify_unpacks(route:
 
 def test_dense_costs_its_bytes() -> None:
     tensor = weight_of(mlp([np.ones((48, 96))]))
-    assert dense_choice(tensor) == Choice(layout="dense", disk_bytes=18432, ram_bytes=18432)
+    assert stored_choice(tensor) == Choice(layout="dense", disk_bytes=18432, ram_bytes=18432)
+
+
+def test_what_arrived_encoded_costs_what_its_encoding_takes() -> None:
+    tensor = weight_of(mlp([weight_for("", "float32", shape=(48, 96))]))
+    csr_choice = named(candidates(tensor, rule(Route.NATIVE), rows=1))["csr"]
+    write_sparsity(tensor, encode(tensor.array(), csr(2)))
+    stored = stored_choice(tensor)
+    assert (stored.layout, stored.ram_bytes) == ("encoded", csr_choice.ram_bytes)
+    assert stored.disk_bytes == csr_choice.disk_bytes - NATIVE_OVERHEAD_BYTES
 
 
 def test_densify_takes_less_of_the_file_and_more_of_the_ram() -> None:
     tensor = weight_of(one_op("CONV_2D", weight_for("CONV_2D", "float32")))
-    dense = dense_choice(tensor)
+    dense = stored_choice(tensor)
     for candidate in candidates(tensor, rule(Route.DENSIFY, op="CONV_2D"), rows=1):
         assert candidate.choice.disk_bytes < dense.disk_bytes
         assert candidate.choice.ram_bytes > dense.ram_bytes

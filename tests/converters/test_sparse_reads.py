@@ -5,14 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from kernel_sets import difference, isolated_runs, reference_outputs
+from kernel_sets import assert_alike, difference, isolated_runs, reference_outputs
 from models_in_memory import mlp
 from one_op_models import one_op, weight_for
 
 from sparsetool.verify import FinishedRun
 from sparsetool_converters.model import Model, Tensor
 from sparsetool_converters.model.sparsity_fields import write_sparsity
-from sparsetool_converters.passes import EncodeSparse
+from sparsetool_converters.passes import Densify, EncodeSparse
 from sparsetool_converters.plan import make_plan
 from sparsetool_converters.sparse_reads import doubtful_sparse_reads
 from sparsetool_converters.sparsity import BlockFormat, block_csr, csr, encode
@@ -50,6 +50,14 @@ def behind_densify(data: bytes, edit: Callable[[Model, Tensor], None] | None = N
     return model.to_bytes()
 
 
+def through_dequantize() -> bytes:
+    """Sparse float16 that DEQUANTIZE reads without a DENSIFY before it."""
+    model = Model.from_bytes(one_op("FULLY_CONNECTED", weight_for("FULLY_CONNECTED", "float16"), dequantized=True))
+    weight = next(t for t in model.subgraphs[0].tensors if t.name == "weight")
+    write_sparsity(weight, encode(weight.array(), csr(2)))
+    return model.to_bytes()
+
+
 def doubts(data: bytes, target: Target = LITERT) -> tuple[str, ...]:
     return doubtful_sparse_reads(Model.from_bytes(data), target)
 
@@ -75,9 +83,26 @@ WRONG = {
     "hybrid 1x4": read_sparse(HYBRID, block_csr((1, 4))),
     "int8 csr": read_sparse(INT8, csr(2)),
     "convolution": read_sparse(CONV, csr(4), 1),
+    "float16 read by DEQUANTIZE": through_dequantize(),
     "hybrid convolution behind DENSIFY": behind_densify(one_op("CONV_2D", weight_for("CONV_2D", "int8"))),
     "int8 of version 4 behind DENSIFY": behind_densify(INT8),
     "output of DENSIFY": behind_densify(CONV, lambda model, weight: model.subgraphs[0].outputs.append(weight)),
+}
+
+
+def with_its_weight_as_output(data: bytes) -> bytes:
+    model = Model.from_bytes(data)
+    model.subgraphs[0].outputs.append(next(t for t in model.subgraphs[0].tensors if t.name == "weight"))
+    return model.to_bytes()
+
+
+DENSE_TWINS = {
+    "version 1": FLOAT,
+    "version 12": HYBRID,
+    "hybrid 1x4": HYBRID,
+    "convolution": CONV,
+    "float16 read by DEQUANTIZE": one_op("FULLY_CONNECTED", weight_for("FULLY_CONNECTED", "float16"), dequantized=True),
+    "output of DENSIFY": with_its_weight_as_output(CONV),
 }
 
 
@@ -93,16 +118,11 @@ def test_what_the_runtime_gets_wrong_is_doubted(name: str) -> None:
     assert "\n" not in doubt
 
 
-@pytest.mark.parametrize("name", ["version 1", "version 12", "hybrid 1x4", "convolution", "output of DENSIFY"])
+@pytest.mark.parametrize("name", [*DENSE_TWINS])
 def test_the_doubt_is_justified(name: str) -> None:
     """Some kernel set fails, crashes or answers otherwise than the dense model."""
-    dense = {"version 1": FLOAT, "convolution": CONV, "output of DENSIFY": CONV}.get(name, HYBRID)
-    if name == "output of DENSIFY":
-        model = Model.from_bytes(CONV)
-        model.subgraphs[0].outputs.append(next(t for t in model.subgraphs[0].tensors if t.name == "weight"))
-        dense = model.to_bytes()
     runs, wrong = isolated_runs(WRONG[name]), []
-    for kernel_set, expected in reference_outputs(dense).items():
+    for kernel_set, expected in reference_outputs(DENSE_TWINS[name]).items():
         run = runs[kernel_set]
         if not isinstance(run, FinishedRun):
             wrong.append(kernel_set)
@@ -110,6 +130,14 @@ def test_the_doubt_is_justified(name: str) -> None:
         pairs = zip(expected, (output.values for output in run.outputs), strict=True)
         wrong += [kernel_set for a, b in pairs if difference(a, b) > 1000]
     assert wrong
+
+
+@pytest.mark.parametrize("name", DENSE_TWINS)
+def test_densify_mends_it(name: str) -> None:
+    model = Model.from_bytes(WRONG[name])
+    Densify()(model)
+    assert doubts(model.to_bytes()) == ()
+    assert_alike(DENSE_TWINS[name], model.to_bytes())
 
 
 def test_a_target_without_sparse_encodings_doubts_them_all() -> None:
