@@ -51,8 +51,13 @@ class EncodedTensor:
     @property
     def payload_bytes(self) -> int:
         """Bytes of values, segments and indices, without what a file adds around them."""
+        return self.values.nbytes + self.index_bytes
+
+    @property
+    def index_bytes(self) -> int:
+        """Bytes of segments and indices."""
         vectors = (vector for level in self.levels for vector in (level.segments, level.indices))
-        return self.values.nbytes + sum(vector.nbytes for vector in vectors if vector is not None)
+        return sum(vector.nbytes for vector in vectors if vector is not None)
 
 
 def encode(array: npt.NDArray[Any], block_format: BlockFormat) -> EncodedTensor:

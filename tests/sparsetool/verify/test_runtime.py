@@ -165,8 +165,7 @@ def _is_running(process: str) -> bool:
 
 def test_the_interpreter_is_never_loaded_here():
     code = (
-        "import sys, sparsetool.verify; "
-        "print({'ai_edge_litert.interpreter', 'tensorflow', 'keras'} & set(sys.modules))"
+        "import sys, sparsetool.verify; print({'ai_edge_litert.interpreter', 'tensorflow', 'keras'} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"
