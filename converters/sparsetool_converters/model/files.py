@@ -37,7 +37,7 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         temporary = Path(name)
         try:
-            with open(handle, "wb") as file:
+            with os.fdopen(handle, "wb") as file:
                 yield file
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)

@@ -54,7 +54,8 @@ class Packing:
             # To the top of the byte, which drops what is above, and down again, which brings the sign.
             np.left_shift(payload, 8 - self.bits * (place + 1), out=unpacked[:, place])
         values = unpacked.reshape(-1).view(self.dtype)
-        return np.right_shift(values, 8 - self.bits, out=values)
+        values >>= 8 - self.bits
+        return values
 
     def pack(self, values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """The payload of an array; what fills the last byte is 0.
@@ -72,7 +73,7 @@ class Packing:
         if found[0] < lowest or found[1] > highest:
             raise EncodingError(
                 "",
-                f"elements of {self.bits} bits hold {lowest} to {highest}, and there are values {found[0]} to {found[1]}",
+                f"elements of {self.bits} bits hold {lowest} to {highest}, not values from {found[0]} to {found[1]}",
             )
         filled = np.zeros((self.nbytes(values.size), self.per_byte), np.uint8)
         filled.reshape(-1)[: values.size] = values.reshape(-1).astype(self.dtype, copy=False).view(np.uint8)

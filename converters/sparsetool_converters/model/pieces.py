@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 ALIGNMENT = 16  # force_align of Buffer.data in tflite/schema/schema.fbs; the generated Pack ignores it
 
-Piece: TypeAlias = memoryview | npt.NDArray[np.uint8]
+Piece: TypeAlias = memoryview  # of bytes
 
 
 class PieceBuilder(flatbuffers.Builder):  # type: ignore[misc]  # flatbuffers is untyped
@@ -47,7 +47,7 @@ class PieceBuilder(flatbuffers.Builder):  # type: ignore[misc]  # flatbuffers is
         for (start, end), payload in zip(self._built(), [*self._in_order(), None], strict=True):
             yield view[start:end]
             if payload is not None:
-                yield payload
+                yield payload.data
 
     def _in_order(self) -> list[npt.NDArray[np.uint8]]:
         return [payload for _, payload in reversed(self._payloads)]

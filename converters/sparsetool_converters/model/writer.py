@@ -122,9 +122,7 @@ class _File:
         return {b for b in self._buffers if b.nbytes >= OUTSIDE_FROM_BYTES and b not in metadata}
 
 
-def _payloads_behind(
-    builder: PieceBuilder, size: int, payloads: list[npt.NDArray[np.uint8]]
-) -> Iterator[memoryview | npt.NDArray[np.uint8]]:
+def _payloads_behind(builder: PieceBuilder, size: int, payloads: list[npt.NDArray[np.uint8]]) -> Iterator[Piece]:
     """What stands behind a flatbuffer of that size; where it stands is written into the tables that wait for it.
 
     The payloads are those of buffers and then those of operators, both in the order of the file.
@@ -139,7 +137,7 @@ def _payloads_behind(
         padding = -size % ALIGNMENT
         struct.pack_into("<Q", builder.Bytes, place, size + padding)
         yield memoryview(bytes(padding))
-        yield np.ascontiguousarray(payload)
+        yield np.ascontiguousarray(payload).data
         size += padding + payload.size
 
 

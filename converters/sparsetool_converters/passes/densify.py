@@ -8,7 +8,6 @@ from sparsetool_converters.errors import EncodingError
 from sparsetool_converters.model import Buffer, Model, Tensor
 from sparsetool_converters.passes.change import Change
 
-
 # A few bytes of metadata can declare any size. Unless told otherwise, so much is made of a model:
 OUTPUT_PER_PAYLOAD_BYTE = 16
 OUTPUT_IN_ANY_CASE_BYTES = 2**25

@@ -93,13 +93,14 @@ def encode(array: npt.NDArray[Any], block_format: BlockFormat) -> EncodedTensor:
         kept = np.flatnonzero(mask)
         starts = (nodes[:, None] * fan_out + np.arange(fan_out)).ravel() * size  # (entries above,)
         segments = np.append(np.searchsorted(kept, starts), kept.size)
-        indices = kept - np.repeat(starts, np.diff(segments))
+        # Places number fewer than 2**31, the limit of the layout, so 32 bits hold them.
+        indices = kept.astype(np.int32) - np.repeat(starts.astype(np.int32), np.diff(segments))
         levels.append(DimensionMetadata(format=level_format, segments=narrowest(segments), indices=narrowest(indices)))
         nodes, fan_out = kept, 1
-    if DimensionFormat.SPARSE_CSR in block_format.formats:
-        values = flat.reshape(-1, fan_out)[nodes].ravel()
-    else:
+    if nodes.size * fan_out == flat.size:  # nothing is left out
         values = flat.copy()
+    else:
+        values = flat.reshape(-1, fan_out).take(nodes, axis=0).ravel()
     return EncodedTensor(
         shape=array.shape, block_format=block_format, levels=tuple(levels), values=values.view(array.dtype)
     )

@@ -158,5 +158,5 @@ def test_room_that_is_left_is_not_touched() -> None:
     builder.Finish(builder.leave_room(payload))
     pieces = list(builder.pieces())
     assert sum(len(piece) for piece in pieces) < 1100
-    assert [piece is payload for piece in pieces] == [False, True, False]
+    assert [piece.obj is payload for piece in pieces] == [False, True, False]
     assert bytes(builder.Bytes).count(b"\1\2\3") == 0

@@ -112,7 +112,7 @@ def test_sparse_int4_with_a_byte_too_many_is_refused() -> None:
     weight = weight_of(int4_model(np.eye(4, dtype=np.int8)))
     write_sparsity(weight, encode(np.eye(4, dtype=np.int8), csr(2)))
     weight.buffer.data = np.append(weight.buffer.data, np.uint8(0))
-    with pytest.raises(EncodingError, match="^w: the levels lead to 4 values, and there are 6"):
+    with pytest.raises(EncodingError, match=r"^w: the levels lead to 4 values, and there are 6"):
         weight.array()
 
 
