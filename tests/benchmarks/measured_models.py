@@ -5,22 +5,23 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from sparsetool_converters.model import Buffer, Model
+from sparsetool_converters.model import Model
 
 SIDE = 1600  # of a square weight: 10.24 MB of float32
+DIFFERENT = 3  # weights; the layers take them in turn
 WEIGHT_BYTES = 4 * SIDE * SIDE
 
 
-def square_weight(zeros: float, block: int, seed: int = 0) -> npt.NDArray[np.float32]:
-    """A (SIDE, SIDE) weight with zeros in runs of `block`, of a size that keeps sums near 1."""
-    rng = np.random.default_rng(seed)
+def square_weight(number: int, zeros: float, block: int = 1) -> npt.NDArray[np.float32]:
+    """A (SIDE, SIDE) weight with zeros in runs of `block`, of a size that keeps what RELU leaves near 1."""
+    rng = np.random.default_rng(number)
     keep = np.repeat(rng.random((SIDE, SIDE // block)) >= zeros, block, axis=1)
-    scale = np.float32(1 / np.sqrt(SIDE * max(1 - zeros, 0.01)))
+    scale = np.float32(1 / np.sqrt(SIDE * (1 - zeros) / 2))
     return np.where(keep, rng.standard_normal((SIDE, SIDE), np.float32) * scale, np.float32(0))
 
 
 def fully_connected(layers: int, *, zeros: float = 0.9, block: int = 1) -> Model:
-    """Square float32 layers with RELU between them; all share one array in memory, and none in the file."""
+    """Square float32 layers with RELU behind each; they share few arrays in memory, and none in the file."""
     fields = schema.ModelT(version=3, operatorCodes=[], subgraphs=[], buffers=[schema.BufferT()])
     fields.operatorCodes = [schema.OperatorCodeT(builtinCode=9, deprecatedBuiltinCode=9, version=1)]
     graph = schema.SubGraphT(tensors=[], operators=[])
@@ -50,8 +51,17 @@ def fully_connected(layers: int, *, zeros: float = 0.9, block: int = 1) -> Model
     builder = flatbuffers.Builder(1024)
     builder.Finish(fields.Pack(builder), b"TFL3")
     model = Model.from_bytes(bytes(builder.Output()))
-    payload = square_weight(zeros, block).reshape(-1).view(np.uint8)
-    for tensor_ in model.subgraphs[0].tensors:
-        if tensor_.name.startswith("w"):
-            tensor_.buffer.data = payload
+    weights = [square_weight(i, zeros, block).reshape(-1).view(np.uint8) for i in range(DIFFERENT)]
+    layer_weights = [t for t in model.subgraphs[0].tensors if t.name.startswith("w")]
+    for i, stored in enumerate(layer_weights):
+        stored.buffer.data = weights[i % DIFFERENT]
     return model
+
+
+def answer(layers: int, *, zeros: float) -> npt.NDArray[np.float32]:
+    """What the model says to an input of ones, by numpy."""
+    weights = [square_weight(i, zeros) for i in range(DIFFERENT)]
+    values = np.ones(SIDE, np.float32)
+    for i in range(layers):
+        values = np.maximum(weights[i % DIFFERENT] @ values, 0)
+    return values
