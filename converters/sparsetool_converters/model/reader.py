@@ -25,7 +25,7 @@ FILE_IDENTIFIER = b"TFL3"  # file_identifier of tflite/schema/schema.fbs
 SCHEMA_VERSION = 3  # TFLITE_SCHEMA_VERSION, tflite/version.h
 
 # What the flatbuffers runtime raises when offsets lead outside of the data or to nonsense.
-_DAMAGE = (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
+_DAMAGE = (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError)
 
 
 class _Whole(np.ndarray[Any, Any]):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sparsetool_converters.errors import EncodingError
 from sparsetool_converters.sparsity.encoding import DimensionMetadata, EncodedTensor, split_axes
 from sparsetool_converters.sparsity.format import DimensionFormat
-from sparsetool_converters.sparsity.rules import require
+from sparsetool_converters.sparsity.rules import brief, require
 
 DEFAULT_MAX_ELEMENTS = 2**28  # 1 GiB of float32
 
@@ -70,7 +70,7 @@ def _checked_places(encoded: EncodedTensor, sizes: tuple[int, ...]) -> tuple[npt
     )
     formats = tuple(level.format for level in encoded.levels)
     expected = encoded.block_format.formats
-    require(formats == expected, f"levels must have the layout's formats {expected}, not {formats}")
+    require(formats == expected, f"levels must have the layout's formats {brief(expected)}, not {brief(formats)}")
     nodes, fan_out = _kept_places(encoded.levels, sizes)
     kept = fan_out if nodes is None else nodes.size * fan_out
     require(values.size == kept, f"the levels lead to {kept:,} values, and there are {values.size:,}")

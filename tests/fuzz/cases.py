@@ -1,0 +1,94 @@
+"""One damaged file after the other, each within its time and its memory."""
+
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mutations import Seed, mutated
+from seed_models import SEED_MODELS
+from steps import STEPS
+
+from sparsetool_converters.errors import SparseToolError
+
+MOST_SECONDS = 5
+FREE_BYTES = 64 * 10**6  # and 4 times the file
+LONGEST_ERROR = 400
+LARGE_BYTES = 10_000  # of a seed; these take ten times as long
+RARE = 25  # one file in so many comes from a large seed
+
+
+class TooSlowError(BaseException):
+    """Not for anybody to catch on the way."""
+
+
+@cache
+def seeds() -> list[Seed]:
+    return [Seed(name, make()) for name, make in SEED_MODELS.items()]
+
+
+def file_number(number: int) -> bytes:
+    """The damaged file of that number, the same on every run."""
+    rng = np.random.default_rng(number)
+    chosen = [seed for seed in seeds() if (len(seed.data) > LARGE_BYTES) == (number % RARE == 0)]
+    seed = chosen[rng.integers(len(chosen))]
+    return mutated(seed, rng)
+
+
+def complaints(data: bytes) -> list[str]:
+    """What is wrong with how the file was treated; empty if every step gave a result or one clear error."""
+    found = []
+    for step in STEPS:
+        try:
+            with _time_limit(), _memory_limit(len(data)):
+                step(data)
+        except SparseToolError as error:
+            text = str(error)
+            if "\n" in text or not 0 < len(text) < LONGEST_ERROR:
+                found.append(f"{step.__name__}: an error of {len(text)} characters: {text[:80]!r}")
+        except TooSlowError:
+            found.append(f"{step.__name__}: takes more than {MOST_SECONDS} s")
+        except Exception as error:
+            found.append(f"{step.__name__}: {type(error).__name__}: {error}{_where(error)}")
+    return found
+
+
+def _where(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
+
+
+@contextmanager
+def _time_limit() -> Iterator[None]:
+    def stop(number: int, frame: Any) -> None:
+        raise TooSlowError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _memory_limit(file_bytes: int) -> Iterator[None]:
+    """Address space for what the process has by now, 4 times the file and a bit; beyond is a MemoryError."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():  # Linux alone tells
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    taken = int(statm.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + 4 * file_bytes + FREE_BYTES, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
