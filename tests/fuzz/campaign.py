@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
 from typing import Any
 
-from cases import MOST_SECONDS, complaints, file_number
+from cases import MOST_SECONDS, complaints, file_number, seeds
 from steps import STEPS
 
 PROCESSES = 2
@@ -80,10 +80,12 @@ def campaign(
     runs: int, *, first: int = 0, processes: int = PROCESSES, on_progress: Callable[[int], None] = lambda done: None
 ) -> Iterator[Finding]:
     """Treat the files `first` to `first + runs` and yield what went wrong, as it is found."""
+    seeds()
     workers = [_Worker(first + i, first + runs, processes) for i in range(processes)]
     running = True
     while running:
-        running = not all([worker.is_done() for worker in workers])
+        done = [worker.is_done() for worker in workers]
+        running = not all(done)
         for worker in workers:
             while not worker.found.empty():
                 yield worker.found.get()

@@ -1,7 +1,7 @@
 """Damaged files, as many as wanted; the exit code is 1 if one was treated wrong.
 
-    python tests/fuzz/run.py [--runs N] [--first NUMBER] [--processes N]
-    python tests/fuzz/run.py --only NUMBER [--save FILE]     one file again, here, with what went wrong
+python tests/fuzz/run.py [--runs N] [--first NUMBER] [--processes N]
+python tests/fuzz/run.py --only NUMBER [--save FILE]     one file again, here, with what went wrong
 """
 
 import argparse
@@ -39,9 +39,7 @@ def main() -> int:
             sys.stderr.write(f"{done:,} of {arguments.runs:,}\n")
 
     counts: Counter[str] = Counter()
-    for finding in campaign(
-        arguments.runs, first=arguments.first, processes=arguments.processes, on_progress=progress
-    ):
+    for finding in campaign(arguments.runs, first=arguments.first, processes=arguments.processes, on_progress=progress):
         counts[finding.complaint] += 1
         if counts[finding.complaint] == 1:
             sys.stdout.write(f"file {finding.number}: {finding.complaint}\n")

@@ -97,10 +97,8 @@ def encode(array: npt.NDArray[Any], block_format: BlockFormat) -> EncodedTensor:
         indices = kept.astype(np.int32) - np.repeat(starts.astype(np.int32), np.diff(segments))
         levels.append(DimensionMetadata(format=level_format, segments=narrowest(segments), indices=narrowest(indices)))
         nodes, fan_out = kept, 1
-    if nodes.size * fan_out == flat.size:  # nothing is left out
-        values = flat.copy()
-    else:
-        values = flat.reshape(-1, fan_out).take(nodes, axis=0).ravel()
+    nothing_left_out = nodes.size * fan_out == flat.size
+    values = flat.copy() if nothing_left_out else flat.reshape(-1, fan_out).take(nodes, axis=0).ravel()
     return EncodedTensor(
         shape=array.shape, block_format=block_format, levels=tuple(levels), values=values.view(array.dtype)
     )

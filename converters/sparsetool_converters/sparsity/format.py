@@ -130,7 +130,7 @@ class BlockFormat:
             EncodingError: the array does not fit the layout.
         """
         require(len(shape) == self.rank, f"this layout is for rank {self.rank}, not for shape {brief(shape)}")
-        require(all(size >= 1 for size in shape), f"an array without elements has no layout, and {brief(shape)} has none")
+        require(all(size >= 1 for size in shape), f"an array without elements has no layout: {brief(shape)}")
         elements = math.prod(shape)
         require(
             elements <= MAX_ELEMENTS,
