@@ -37,7 +37,7 @@ benchmarks: $(READY_TO_TEST)
 	$(BIN)/python tests/benchmarks/run.py
 
 fuzz: $(READY_TO_TEST)
-	$(BIN)/python tests/fuzz/run.py --runs $(FUZZ_RUNS)
+	PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py --runs $(FUZZ_RUNS)
 
 # .pre-commit-config.yaml calls these four one by one
 lint: check-format check-style check-types check-imports

@@ -9,8 +9,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the models that tests are built from
-
 from campaign import PROCESSES, campaign
 from cases import complaints, file_number
 

@@ -17,7 +17,7 @@ from sparsetool_converters.sparsity import encode
 from sparsetool_converters.sparsity.format import BlockFormat, DimensionFormat, block_csr
 from sparsetool_converters.targets import LITERT
 
-DEEP = 400  # operators or subgraphs in a chain
+DEEP = 150  # operators in a chain
 
 
 def sparse(shape: tuple[int, ...], *, seed: int = 0) -> npt.NDArray[Any]:
@@ -110,13 +110,13 @@ def everything_else() -> bytes:
     return packed_outside(model)
 
 
-def chain_of_operators() -> bytes:
+def chain_of_operators(length: int = DEEP) -> bytes:
     """Constants unpacked by one operator behind the other, and the same backwards."""
     model = new_model()
     graph = Graph(model)
     at = graph.constant("w", sparse((4, 4)).astype(np.float32))
     x, y = graph.tensor("x", (1, 4)), graph.tensor("y", (1, 4))
-    for i in range(DEEP):
+    for i in range(length):
         made = graph.tensor(f"t{i}", (4, 4))
         graph.op((schema.BuiltinOperator.DEQUANTIZE, schema.BuiltinOperator.DENSIFY)[i % 2], [at], [made])
         at = made
@@ -126,13 +126,13 @@ def chain_of_operators() -> bytes:
     return packed(model)
 
 
-def chain_of_subgraphs() -> bytes:
+def chain_of_subgraphs(length: int = DEEP // 4) -> bytes:
     """Each subgraph calls the next one, and the last calls the first."""
     model = new_model()
-    for i in range(DEEP // 4):
+    for i in range(length):
         graph = Graph(model)
         condition = graph.tensor("c", (1,), "bool")
-        options = schema.WhileOptionsT(condSubgraphIndex=i, bodySubgraphIndex=(i + 1) % (DEEP // 4))
+        options = schema.WhileOptionsT(condSubgraphIndex=i, bodySubgraphIndex=(i + 1) % length)
         graph.op(schema.BuiltinOperator.WHILE, [condition], [condition], options)
         graph.ends([condition], [condition])
     return packed(model)

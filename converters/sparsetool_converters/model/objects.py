@@ -261,6 +261,16 @@ class Subgraph:
         return {t: op for op in self.operators for t in op.outputs if t is not None}
 
 
+    def referenced(self) -> set[Tensor]:
+        """The tensors that anything in this subgraph refers to: operators, its ends, and quantization by blocks."""
+        found: set[Tensor | None] = {*self.inputs, *self.outputs}
+        for operator in self.operators:
+            found.update(operator.inputs, operator.outputs, operator.intermediates)
+        for tensor in self.tensors:
+            found.update((tensor.block_scales, tensor.block_zero_points))
+        return {tensor for tensor in found if tensor is not None}
+
+
 @dataclass(eq=False)
 class SignatureEntry:
     """A name that a signature gives to a tensor; `fields.tensorIndex` is meaningless here."""

@@ -9,8 +9,8 @@ from sparsetool_converters.model import Buffer, Model, Tensor
 from sparsetool_converters.passes.change import Change
 
 # A few bytes of metadata can declare any size. Unless told otherwise, so much is made of a model:
-OUTPUT_PER_PAYLOAD_BYTE = 16
-OUTPUT_IN_ANY_CASE_BYTES = 2**25
+OUTPUT_PER_PAYLOAD_BYTE = 4
+OUTPUT_IN_ANY_CASE_BYTES = 2**24
 MAX_OUTPUT_BYTES = 2**31  # what one flatbuffer holds; for models that are to be unpacked whatever they declare
 
 
@@ -21,7 +21,7 @@ class Densify:
     Weights that a kernel reads sparse by itself stay as they are.
 
     Attributes:
-        max_output_bytes: what all dense constants together may take; by default 32 MiB, or 16 times the model's
+        max_output_bytes: what all dense constants together may take; by default 16 MiB, or 4 times the model's
             payloads if that is more.
 
     Raises:
@@ -58,7 +58,7 @@ class Densify:
                     )
                 )
             graph.operators = kept
-            needed = {*graph.consumers(), *interface}
+            needed = graph.referenced() | interface
             graph.tensors = [t for t in graph.tensors if t not in gone or t in needed]
         return changes
 
@@ -72,5 +72,5 @@ def _too_large(tensor: Tensor, dense_bytes: int, left_bytes: int, allowed_bytes:
     return EncodingError(
         tensor.name,
         f"takes {dense_bytes:,} bytes unpacked, and {left_bytes:,} are left of the {allowed_bytes:,} allowed for the "
-        "model; raise the largest output if you trust it",
+        "model; allow more (--max-output) if you trust it",
     )
