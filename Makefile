@@ -10,12 +10,16 @@ BIN := .venv/bin
 READY_TO_RUN := .venv/.ready-to-run-$(MINOR)
 READY_TO_TEST := .venv/.ready-to-test-$(MINOR)
 
-.PHONY: help demo test test-arm64 lint check-format check-style check-types check-imports clean
+FUZZ_RUNS ?= 100000
+
+.PHONY: help demo test test-arm64 benchmarks fuzz lint check-format check-style check-types check-imports clean
 
 help:
 	@echo "make demo        train, prune, quantize, encode and verify the MNIST model, and print what each stage did"
 	@echo "make test        format, lint, types, import contracts and all tests"
 	@echo "make test-arm64  what differs on phones, on two emulated ARM64 processors; needs a Debian host"
+	@echo "make benchmarks  time and memory, as ratios; needs 8 GB of disk and 6 GB of memory"
+	@echo "make fuzz        $(FUZZ_RUNS) damaged files (FUZZ_RUNS=...): each gives a result or one clear error, and soon"
 	@echo "make lint        the same without the tests"
 	@echo "make clean       remove the environment and all caches; results in models/*/runs stay"
 
@@ -28,6 +32,12 @@ test: lint
 # 77: no environment for it on this host; it has said why
 test-arm64: $(READY_TO_TEST)
 	$(BIN)/python tests/arm64/run.py || [ $$? -eq 77 ]
+
+benchmarks: $(READY_TO_TEST)
+	$(BIN)/python tests/benchmarks/run.py
+
+fuzz: $(READY_TO_TEST)
+	PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py --runs $(FUZZ_RUNS)
 
 # .pre-commit-config.yaml calls these four one by one
 lint: check-format check-style check-types check-imports

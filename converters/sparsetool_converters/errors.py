@@ -111,7 +111,7 @@ class ModelFormatError(SparseToolError):
 
     def __init__(self, where: str, problem: str) -> None:
         self.where, self.problem = where, problem
-        super().__init__(f"{where}: {problem}")
+        super().__init__(f"{_legible(where)}: {problem}")
 
 
 class EncodingError(SparseToolError):
@@ -126,7 +126,7 @@ class EncodingError(SparseToolError):
 
     def __init__(self, tensor: str, reason: str) -> None:
         self.tensor, self.reason = tensor, reason
-        super().__init__(f"{tensor}: {reason}" if tensor else reason)
+        super().__init__(f"{_legible(tensor)}: {reason}" if tensor else reason)
 
 
 class TargetError(SparseToolError):
@@ -142,3 +142,12 @@ class TargetError(SparseToolError):
     def __init__(self, target: str, problem: str) -> None:
         self.target, self.problem = target, problem
         super().__init__(f"target {target}: {problem}")
+
+
+_LONGEST_NAME = 200
+
+
+def _legible(name: str) -> str:
+    """A name out of a file, which may hold anything: in one line, and not without end."""
+    shown = name if name.isprintable() else ascii(name)[1:-1]
+    return shown if len(shown) <= _LONGEST_NAME else f"{shown[:_LONGEST_NAME]}..."

@@ -212,8 +212,8 @@ def densify(
     output: ModelOut,
     max_output: Annotated[
         str,
-        typer.Option(help="The most that weights made dense may take, as 1GB; by default in proportion to the file."),
-    ] = "",
+        typer.Option(help="The most that weights made dense may take together."),
+    ] = "1GB",
     samples: SamplesFile = None,
     force: Force = False,
     timeout: Timeout = 600.0,
@@ -229,7 +229,7 @@ def densify(
     record = densify_file(
         source,
         output,
-        max_output=parse_size(max_output) if max_output else None,
+        max_output=parse_size(max_output),
         samples=_samples(samples),
         force=force,
         timeout_s=timeout,

@@ -7,6 +7,7 @@ from sparsetool.pipeline.events import Listener
 from sparsetool_converters.costs import Objective
 from sparsetool_converters.model import Model
 from sparsetool_converters.passes import Canonicalize, Change, CompactHiddenUnits, Densify, EncodeSparse, Pass
+from sparsetool_converters.passes.densify import MAX_OUTPUT_BYTES
 from sparsetool_converters.passes.quantize import Quantization, Quantize
 from sparsetool_converters.plan import Plan, make_plan
 from sparsetool_converters.samples import Samples
@@ -104,7 +105,7 @@ def convert(
 
     steps: list[tuple[str, Pass]] = [
         # The quantizer and the planner read dense weights only.
-        (DENSIFY, Densify()),
+        (DENSIFY, Densify(max_output_bytes=MAX_OUTPUT_BYTES)),
         # Before anything counts zeros.
         ("canonicalize", Canonicalize()),
     ]

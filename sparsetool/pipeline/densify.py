@@ -14,12 +14,14 @@ from sparsetool_converters.passes import Densify
 from sparsetool_converters.passes.quantize import Quantization
 from sparsetool_converters.samples import RandomSamples, Samples
 
+MAX_OUTPUT = 10**9  # bytes: what a file declares is not to be believed without bound
+
 
 def densify(
     source: str | Path,
     destination: str | Path,
     *,
-    max_output: int | None = None,
+    max_output: int = MAX_OUTPUT,
     samples: Samples | None = None,
     force: bool = False,
     timeout_s: float = TIMEOUT_S,
@@ -33,7 +35,7 @@ def densify(
     Args:
         source: anything that `load_source` reads; one without sparse weights is copied.
         destination: `.tflite`, or `.tflite.zst` for the packed file.
-        max_output: the most bytes that all weights made dense may take; see `passes.Densify`.
+        max_output: the most bytes that all weights made dense may take together.
         samples: samples to compare outputs on; random ones by default.
         force: whether an existing destination is replaced.
         timeout_s: seconds for each run of a model.

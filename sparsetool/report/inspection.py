@@ -1,5 +1,6 @@
 """What a model file consists of."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ def inspect_model(data: bytes, *, name: str) -> InspectionRecord:
             shape=tensor.shape,
             type=tensor.type_name,
             sparsity=zeros / elements if elements else 0.0,
-            dense_bytes=elements * (tensor.element_dtype.itemsize if tensor.element_dtype else 0),
+            dense_bytes=tensor.nbytes_of(elements) if elements else 0,
             stored_bytes=_stored_bytes(tensor),
             encoded=tensor.is_sparse,
             reason=_how(tensor, site.reader.name),
@@ -78,15 +79,22 @@ def inspect_model(data: bytes, *, name: str) -> InspectionRecord:
 
 
 def _count(tensor: Tensor) -> tuple[int, int]:
-    """Elements and zeros; a type under a byte counts as no elements."""
-    if tensor.element_dtype is None:
+    """Elements and zeros; a type without elements of a fixed size counts as none.
+
+    A sparse tensor is not unpacked: its few bytes may declare any size.
+    """
+    if tensor.element_dtype is None and tensor.packing is None:
         return 0, 0
-    array = tensor.array()
-    return int(array.size), int(array.size - np.count_nonzero(bits(array)))
+    if tensor.is_sparse:
+        elements, values = math.prod(tensor.shape), tensor.checked_encoding().values
+    else:
+        values = tensor.array()
+        elements = values.size
+    return elements, elements - int(np.count_nonzero(bits(values)))
 
 
 def _stored_bytes(tensor: Tensor) -> int:
-    return tensor.encoded().payload_bytes if tensor.is_sparse else tensor.buffer.nbytes
+    return tensor.buffer.nbytes + (tensor.encoded().index_bytes if tensor.is_sparse else 0)
 
 
 def _how(tensor: Tensor, reader: str) -> str:

@@ -8,8 +8,7 @@ import numpy.typing as npt
 from sparsetool_converters.errors import VerificationError
 from sparsetool_converters.model import Model, Tensor
 from sparsetool_converters.passes import Densify
-
-MAX_BYTES = 2**40
+from sparsetool_converters.passes.densify import MAX_OUTPUT_BYTES
 
 
 def check_constants(reference: bytes, candidate: bytes, *, stage: str, signed_zeros: bool = True) -> None:
@@ -40,7 +39,7 @@ def check_constants(reference: bytes, candidate: bytes, *, stage: str, signed_ze
 
 def _dense_model(data: bytes) -> Model:
     model = Model.from_bytes(data)
-    Densify(max_output_bytes=MAX_BYTES)(model)  # a stage that unpacks has refused what is too large
+    Densify(max_output_bytes=MAX_OUTPUT_BYTES)(model)
     return model
 
 

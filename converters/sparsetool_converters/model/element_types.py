@@ -6,16 +6,20 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from sparsetool_converters.model.packed_elements import Packing
+
 
 @dataclass(frozen=True)
 class ElementType:
     """Name as in the schema; `dtype` is None where elements are not whole bytes or have no fixed size.
 
     bfloat16 and the float8 types have no dtype in numpy: they are held as their bits, in unsigned integers.
+    `packing` tells how elements under a byte are stored.
     """
 
     name: str
     dtype: np.dtype[Any] | None
+    packing: Packing | None = None
 
 
 _DTYPES: dict[str, str] = {
@@ -38,8 +42,14 @@ _DTYPES: dict[str, str] = {
     "FLOAT8_E5M2": "u1",
 }
 
+_PACKINGS: dict[str, Packing] = {
+    "INT4": Packing(bits=4, signed=True),
+    "UINT4": Packing(bits=4, signed=False),
+    "INT2": Packing(bits=2, signed=True),
+}
+
 _TYPES: dict[int, ElementType] = {
-    value: ElementType(name, np.dtype(_DTYPES[name]) if name in _DTYPES else None)
+    value: ElementType(name, np.dtype(_DTYPES[name]) if name in _DTYPES else None, _PACKINGS.get(name))
     for name, value in vars(schema.TensorType).items()
     if not name.startswith("_")
 }

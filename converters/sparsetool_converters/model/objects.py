@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from mmap import mmap
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +20,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from sparsetool_converters.errors import EncodingError, ModelFormatError
 from sparsetool_converters.model.element_types import element_type
-from sparsetool_converters.sparsity import EncodedTensor, decode
+from sparsetool_converters.model.packed_elements import Packing
+from sparsetool_converters.sparsity import DEFAULT_MAX_ELEMENTS, EncodedTensor, check, decode
 from sparsetool_converters.tensor_info import TensorInfo
 
 Array = npt.NDArray[Any]
@@ -102,32 +106,70 @@ class Tensor:
 
         return read_sparsity(self)
 
-    def array(self) -> Array:
-        """The dense values: `shape`, in the type's numpy dtype; a view of the payload where it is stored dense.
+    def checked_encoding(self) -> EncodedTensor:
+        """The sparse encoding, once it is known that it can be decoded; the dense array is not made.
 
         Raises:
-            ModelFormatError: no payload, a type without a fixed number of whole bytes, a shape that no array
-                has, or a payload whose length is not that of the shape.
-            EncodingError: sparse metadata that does not fit the shape.
+            ModelFormatError, EncodingError: as `array`, but for the size of the dense array.
+        """
+        with self._named():
+            encoded = self.encoded()
+            check(encoded)
+            return encoded
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Arrays have no name; what is wrong with one is said of the tensor."""
+        try:
+            yield
+        except EncodingError as problem:
+            raise EncodingError(self.name, problem.reason) from problem
+
+    def array(self, *, max_elements: int = DEFAULT_MAX_ELEMENTS) -> Array:
+        """The dense values: `shape`, in the type's numpy dtype; a view of the payload where it is stored dense.
+
+        Elements under a byte come unpacked, as int8, or uint8 for unsigned ones.
+
+        Args:
+            max_elements: size of the largest array to be made of a sparse tensor.
+
+        Raises:
+            ModelFormatError: no payload, a type without elements of a fixed size, a shape that no array has, or
+                a payload whose length is not that of the shape.
+            EncodingError: sparse metadata that does not fit the shape, or more elements than allowed.
         """
         if not self.is_sparse and self.buffer.data is None:
             raise ModelFormatError(self.name, "has no constant payload")
         if len(self.shape) > MAX_RANK or min(self.shape, default=0) < 0:
             raise ModelFormatError(self.name, f"is damaged: no constant has the shape {_shortened(self.shape)}")
         if self.is_sparse:
-            try:
-                return decode(self.encoded())
-            except EncodingError as problem:  # arrays have no name
-                raise EncodingError(self.name, problem.reason) from problem
-        dtype = self.dtype()
-        expected = math.prod(self.shape) * dtype.itemsize
+            with self._named():
+                return decode(self.encoded(), max_elements=max_elements)
+        elements = math.prod(self.shape)
+        expected = self.nbytes_of(elements)
         if self.buffer.nbytes != expected:
             raise ModelFormatError(
                 self.name,
                 f"payload has {self.buffer.nbytes} bytes; {self.type_name} {_shortened(self.shape)} takes {expected}",
             )
         assert self.buffer.data is not None
-        return self.buffer.data.view(dtype).reshape(self.shape)
+        if self.packing is not None:
+            return self.packing.unpack(self.buffer.data)[:elements].reshape(self.shape)
+        return self.buffer.data.view(self.dtype()).reshape(self.shape)
+
+    def payload_of(self, array: Array) -> npt.NDArray[np.uint8]:
+        """The bytes of an array as this tensor's type stores them, the inverse of `array`.
+
+        Raises:
+            EncodingError: a value that elements under a byte cannot hold.
+        """
+        if self.packing is not None:
+            return self.packing.pack(array)
+        return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+
+    def nbytes_of(self, elements: int) -> int:
+        """Bytes that so many elements take. Raises as `dtype` does, but not for elements under a byte."""
+        return self.dtype().itemsize * elements if self.packing is None else self.packing.nbytes(elements)
 
     def info(self, signature_name: str = "") -> TensorInfo:
         """The tensor as an input or output, named as a signature names it. Raises as `dtype` does."""
@@ -153,6 +195,11 @@ class Tensor:
     def element_dtype(self) -> np.dtype[Any] | None:
         """The numpy dtype of one element; None for strings, resources and elements under a byte."""
         return element_type(self.type).dtype
+
+    @property
+    def packing(self) -> Packing | None:
+        """How elements under a byte are stored; None for all others."""
+        return element_type(self.type).packing
 
 
 @dataclass(eq=False)
@@ -217,6 +264,15 @@ class Subgraph:
         """Which operator writes each tensor."""
         return {t: op for op in self.operators for t in op.outputs if t is not None}
 
+    def referenced(self) -> set[Tensor]:
+        """The tensors that anything in this subgraph refers to: operators, its ends, and quantization by blocks."""
+        found: set[Tensor | None] = {*self.inputs, *self.outputs}
+        for operator in self.operators:
+            found.update(operator.inputs, operator.outputs, operator.intermediates)
+        for tensor in self.tensors:
+            found.update((tensor.block_scales, tensor.block_zero_points))
+        return {tensor for tensor in found if tensor is not None}
+
 
 @dataclass(eq=False)
 class SignatureEntry:
@@ -261,7 +317,20 @@ class Model:
     unreferenced: frozenset[int]  # id() of buffers and codes that nothing referred to when the file was read
 
     @classmethod
-    def from_bytes(cls, data: bytes | bytearray | memoryview, *, where: str = "model") -> Model:
+    def from_file(cls, path: str | Path) -> Model:
+        """Read a model from a file that is mapped, not loaded: payloads are views of it, read when they are used.
+
+        The file must not be cut or rewritten in place as long as the model lives; `save` never does that.
+
+        Raises:
+            ModelFormatError: the file cannot be read, or as `from_bytes`.
+        """
+        from sparsetool_converters.model.files import map_file
+
+        return cls.from_bytes(map_file(Path(path)), where=str(path))
+
+    @classmethod
+    def from_bytes(cls, data: bytes | bytearray | memoryview | mmap, *, where: str = "model") -> Model:
         """Read a model. The payloads are views of `data`, not copies.
 
         Args:
@@ -277,14 +346,42 @@ class Model:
         return read_model(data, where)
 
     def to_bytes(self) -> bytes:
-        """Write the model: every payload inside the flatbuffer, at a multiple of 16 bytes.
+        """The model as a file's bytes.
+
+        Every payload stands inside the flatbuffer, at a multiple of 16 bytes. Where they don't fit, since a
+        flatbuffer ends at 2 GiB, those of tensors from 1 KiB on and large custom options stand behind it,
+        likewise aligned; so does the stock runtime expect it.
 
         Raises:
-            ModelFormatError: the model takes 2 GiB or more, which one flatbuffer cannot hold.
+            ModelFormatError: the tables alone take 2 GiB or more.
         """
-        from sparsetool_converters.model.writer import write_model
+        from sparsetool_converters.model.writer import model_pieces
 
-        return write_model(self)
+        return b"".join(model_pieces(self))
+
+    def write(self, file: BinaryIO) -> int:
+        """Write the bytes of `to_bytes` to an open file, payload by payload, and return their number.
+
+        Raises:
+            ModelFormatError: as `to_bytes`.
+        """
+        from sparsetool_converters.model.writer import model_pieces
+
+        return sum(file.write(piece) for piece in model_pieces(self))
+
+    def save(self, path: str | Path) -> int:
+        """Write the model to a file, whole or not at all, and return its bytes.
+
+        The file may be the one that the model was read from.
+
+        Raises:
+            ModelFormatError: as `to_bytes`.
+            OutputError: the file cannot be written.
+        """
+        from sparsetool_converters.model.files import replaced
+
+        with replaced(Path(path)) as file:
+            return self.write(file)
 
     def operators(self) -> Iterator[tuple[Subgraph, Operator]]:
         """All operators, with the subgraph that they stand in."""

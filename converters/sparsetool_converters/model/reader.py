@@ -1,6 +1,7 @@
 """From bytes to objects: indices become references, payloads become views."""
 
 import struct
+from mmap import mmap
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ FILE_IDENTIFIER = b"TFL3"  # file_identifier of tflite/schema/schema.fbs
 SCHEMA_VERSION = 3  # TFLITE_SCHEMA_VERSION, tflite/version.h
 
 # What the flatbuffers runtime raises when offsets lead outside of the data or to nonsense.
-_DAMAGE = (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
+_DAMAGE = (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError)
 
 
 class _Whole(np.ndarray[Any, Any]):
@@ -36,7 +37,7 @@ class _Whole(np.ndarray[Any, Any]):
         return super().__getitem__(key)
 
 
-def read_model(data: bytes | bytearray | memoryview, where: str) -> Model:
+def read_model(data: bytes | bytearray | memoryview | mmap, where: str) -> Model:
     """See `Model.from_bytes`."""
     if len(data) == 0:
         raise ModelFormatError(where, "is empty; expected a .tflite file")
@@ -55,7 +56,7 @@ def read_model(data: bytes | bytearray | memoryview, where: str) -> Model:
     return model
 
 
-def _link(fields: Any, data: bytes | bytearray | memoryview, where: str) -> Model:
+def _link(fields: Any, data: bytes | bytearray | memoryview | mmap, where: str) -> Model:
     if fields.version != SCHEMA_VERSION:
         raise ModelFormatError(where, f"has schema version {fields.version}; only version {SCHEMA_VERSION} is known")
     if not fields.subgraphs:

@@ -33,10 +33,7 @@ def read_sparsity(tensor: Tensor) -> EncodedTensor:
     fields = tensor.fields.sparsity
     if fields is None:
         raise ModelFormatError(tensor.name, "is not a sparse constant")
-    dtype = tensor.dtype()
     payload = np.zeros(0, np.uint8) if tensor.buffer.data is None else tensor.buffer.data  # none: all zeros
-    if tensor.buffer.nbytes % dtype.itemsize:
-        raise ModelFormatError(tensor.name, f"payload of {tensor.buffer.nbytes} bytes is cut inside an element")
     metadata = fields.dimMetadata or []
     block_format = BlockFormat.from_levels(
         traversal_order=[int(d) for d in _list(fields.traversalOrder)],
@@ -57,8 +54,24 @@ def read_sparsity(tensor: Tensor) -> EncodedTensor:
         shape=tensor.shape,
         block_format=block_format,
         levels=levels,
-        values=payload.view(dtype),
+        values=_stored_values(tensor, payload, levels),
     )
+
+
+def _stored_values(
+    tensor: Tensor, payload: npt.NDArray[np.uint8], levels: tuple[DimensionMetadata, ...]
+) -> npt.NDArray[Any]:
+    """The values, less those that only fill the last byte of elements under one."""
+    if tensor.packing is not None:
+        values = tensor.packing.unpack(payload)
+        kept = 1
+        for level in levels:
+            kept = kept * level.dense_size if level.indices is None else len(level.indices)
+        return values[:kept] if 0 <= values.size - kept < tensor.packing.per_byte else values
+    dtype = tensor.dtype()
+    if payload.size % dtype.itemsize:
+        raise ModelFormatError(tensor.name, f"payload of {payload.size} bytes is cut inside an element")
+    return payload.view(dtype)
 
 
 def write_sparsity(tensor: Tensor, encoded: EncodedTensor) -> None:
@@ -69,7 +82,7 @@ def write_sparsity(tensor: Tensor, encoded: EncodedTensor) -> None:
     fields.blockMap = np.array(encoded.block_format.block_map, np.int32)
     fields.dimMetadata = [_metadata(level) for level in encoded.levels]
     tensor.fields.sparsity = fields
-    tensor.buffer = Buffer(np.ascontiguousarray(encoded.values).view(np.uint8).reshape(-1))
+    tensor.buffer = Buffer(tensor.payload_of(encoded.values))
 
 
 def _metadata(level: DimensionMetadata) -> Any:

@@ -39,8 +39,9 @@ class CompactHiddenUnits:
         found = True
         while found:  # a unit that goes may have been the last reader of units before it
             found = False
+            holders, visible = model.users(), model.interface()
             for graph in model.subgraphs:
-                for pair in _pairs(model, graph):
+                for pair in _pairs(graph, holders, visible):
                     new = _compact(pair)
                     changes += new
                     found = found or bool(new)
@@ -76,9 +77,8 @@ class _Pair:
     second: _Constant  # [out, units]
 
 
-def _pairs(model: Model, graph: Subgraph) -> list[_Pair]:
+def _pairs(graph: Subgraph, holders: dict[Buffer, list[Tensor]], visible: set[Tensor]) -> list[_Pair]:
     readers, producers = graph.consumers(), graph.producers()
-    holders, visible = model.users(), model.interface()
 
     def own_constant(tensor: Tensor | None) -> _Constant | None:
         """The constant behind `tensor`, if nothing else reads it or shares its payload."""
@@ -90,7 +90,9 @@ def _pairs(model: Model, graph: Subgraph) -> list[_Pair]:
             if source is None or source in visible or len(readers.get(source, [])) != 1:
                 return None
             stored = source
-        if not stored.is_constant or stored.is_sparse or len(holders[stored.buffer]) != 1:
+        if not stored.is_constant or stored.is_sparse:
+            return None
+        if len(holders.get(stored.buffer, [])) > 1:  # a buffer made since has one holder
             return None
         if stored.shape != tensor.shape:  # damaged
             return None

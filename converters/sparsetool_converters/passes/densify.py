@@ -13,16 +13,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from sparsetool_converters.errors import EncodingError
 from sparsetool_converters.model import Buffer, Model, Subgraph, Tensor
 from sparsetool_converters.passes.change import Change
 from sparsetool_converters.passes.dense_version import dense_version
 
 # A few bytes of metadata can declare any size. Unless told otherwise, so much is made of a model:
-OUTPUT_PER_PAYLOAD_BYTE = 16
-OUTPUT_IN_ANY_CASE_BYTES = 2**25
+OUTPUT_PER_PAYLOAD_BYTE = 4
+OUTPUT_IN_ANY_CASE_BYTES = 2**24
+MAX_OUTPUT_BYTES = 2**31  # what one flatbuffer holds; for models that are to be unpacked whatever they declare
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Densify:
     dense weights. What a DENSIFY unpacks keeps the name of its output.
 
     Attributes:
-        max_output_bytes: what all constants made dense may take together; by default 32 MiB, or 16 times the model's
+        max_output_bytes: what all constants made dense may take together; by default 16 MiB, or 4 times the model's
             payloads if that is more.
     """
 
@@ -50,7 +49,7 @@ class Densify:
         """
         sparse = [t for graph in model.subgraphs for t in graph.tensors if t.is_sparse]
         self._check_size(model, sparse)
-        dense = {t: Buffer(np.ascontiguousarray(t.array()).reshape(-1).view(np.uint8)) for t in sparse}
+        dense = {t: Buffer(t.payload_of(t.array(max_elements=MAX_OUTPUT_BYTES))) for t in sparse}
         stored_bytes = {t: t.encoded().payload_bytes for t in sparse}
         interface = model.interface()
         changes = []
@@ -81,7 +80,7 @@ class Densify:
             allowed_bytes = max(OUTPUT_IN_ANY_CASE_BYTES, OUTPUT_PER_PAYLOAD_BYTE * payload_bytes)
         left_bytes = allowed_bytes
         for tensor in sparse:
-            dense_bytes = math.prod(tensor.shape) * tensor.dtype().itemsize
+            dense_bytes = tensor.nbytes_of(math.prod(tensor.shape))
             if dense_bytes > left_bytes:
                 raise EncodingError(
                     tensor.name,
@@ -107,6 +106,6 @@ def _take_densify_away(graph: Subgraph, dense: dict[Tensor, Buffer], interface: 
         output.buffer = dense.get(source, source.buffer)
         unpacked[output] = source
     graph.operators = remaining
-    needed = {*graph.consumers(), *interface}
+    needed = graph.referenced() | interface
     graph.tensors = [t for t in graph.tensors if t not in unpacked.values() or t in needed]
     return unpacked

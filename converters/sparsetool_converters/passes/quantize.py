@@ -93,7 +93,7 @@ class Quantize:
     def _run(self, model: Model) -> Model:
         with tempfile.TemporaryDirectory(prefix="sparsetool-quantize-") as folder:
             source, destination = Path(folder, "float.tflite"), Path(folder, "quantized.tflite")
-            source.write_bytes(model.to_bytes())
+            model.save(source)
             request: dict[str, Any] = {
                 "source": str(source),
                 "destination": str(destination),

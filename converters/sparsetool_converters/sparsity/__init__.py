@@ -1,6 +1,6 @@
 """Arrays only: leave zero blocks out and bring them back, in the layouts of TFLite's schema."""
 
-from sparsetool_converters.sparsity.decoding import decode
+from sparsetool_converters.sparsity.decoding import DEFAULT_MAX_ELEMENTS, check, decode
 from sparsetool_converters.sparsity.encoding import (
     DimensionMetadata,
     EncodedSize,
@@ -13,12 +13,14 @@ from sparsetool_converters.sparsity.format import BlockFormat, DimensionFormat, 
 from sparsetool_converters.sparsity.index_width import narrowest
 
 __all__ = [
+    "DEFAULT_MAX_ELEMENTS",
     "BlockFormat",
     "DimensionFormat",
     "DimensionMetadata",
     "EncodedSize",
     "EncodedTensor",
     "block_csr",
+    "check",
     "csr",
     "decode",
     "encode",

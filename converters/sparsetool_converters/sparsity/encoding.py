@@ -51,8 +51,13 @@ class EncodedTensor:
     @property
     def payload_bytes(self) -> int:
         """Bytes of values, segments and indices, without what a file adds around them."""
+        return self.values.nbytes + self.index_bytes
+
+    @property
+    def index_bytes(self) -> int:
+        """Bytes of segments and indices."""
         vectors = (vector for level in self.levels for vector in (level.segments, level.indices))
-        return self.values.nbytes + sum(vector.nbytes for vector in vectors if vector is not None)
+        return sum(vector.nbytes for vector in vectors if vector is not None)
 
 
 def encode(array: npt.NDArray[Any], block_format: BlockFormat) -> EncodedTensor:
@@ -88,13 +93,12 @@ def encode(array: npt.NDArray[Any], block_format: BlockFormat) -> EncodedTensor:
         kept = np.flatnonzero(mask)
         starts = (nodes[:, None] * fan_out + np.arange(fan_out)).ravel() * size  # (entries above,)
         segments = np.append(np.searchsorted(kept, starts), kept.size)
-        indices = kept - np.repeat(starts, np.diff(segments))
+        # Places number fewer than 2**31, the limit of the layout, so 32 bits hold them.
+        indices = kept.astype(np.int32) - np.repeat(starts.astype(np.int32), np.diff(segments))
         levels.append(DimensionMetadata(format=level_format, segments=narrowest(segments), indices=narrowest(indices)))
         nodes, fan_out = kept, 1
-    if DimensionFormat.SPARSE_CSR in block_format.formats:
-        values = flat.reshape(-1, fan_out)[nodes].ravel()
-    else:
-        values = flat.copy()
+    nothing_left_out = nodes.size * fan_out == flat.size
+    values = flat.copy() if nothing_left_out else flat.reshape(-1, fan_out).take(nodes, axis=0).ravel()
     return EncodedTensor(
         shape=array.shape, block_format=block_format, levels=tuple(levels), values=values.view(array.dtype)
     )

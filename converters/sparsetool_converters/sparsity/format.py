@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Self
 
-from sparsetool_converters.sparsity.rules import require
+from sparsetool_converters.sparsity.rules import brief, require
 
 MAX_ELEMENTS = 2**31 - 1  # positions are int, tflite/kernels/internal/utils/sparsity_format_converter.cc @ f677574
 
@@ -53,11 +53,11 @@ class BlockFormat:
 
     def __post_init__(self) -> None:
         order, rank, levels = self.traversal_order, self.rank, len(self.traversal_order)
-        require(rank >= 1, f"a layout needs at least one dimension that is not a block, not order {order}")
+        require(rank >= 1, f"a layout needs at least one dimension that is not a block, not order {brief(order)}")
         require(
             sorted(order[:rank]) == list(range(rank)) and sorted(order[rank:]) == list(range(rank, levels)),
             f"traversal order must be a permutation of 0..{rank - 1} followed by one of the {levels - rank} "
-            f"block dimensions from {rank} on, not {order}",
+            f"block dimensions from {rank} on, not {brief(order)}",
         )
         require(
             len(self.formats) == levels,
@@ -66,11 +66,11 @@ class BlockFormat:
         require(
             all(0 <= dim < rank for dim in self.block_map)
             and all(a < b for a, b in zip(self.block_map, self.block_map[1:], strict=False)),
-            f"block map must hold ascending dimensions under {rank}, not {self.block_map}",
+            f"block map must hold ascending dimensions under {rank}, not {brief(self.block_map)}",
         )
         require(
             len(self.block_shape) == len(self.block_map) and all(size >= 1 for size in self.block_shape),
-            f"each of the {len(self.block_map)} blocks needs a length of 1 or more, not {self.block_shape}",
+            f"each of the {len(self.block_map)} blocks needs a length of 1 or more, not {brief(self.block_shape)}",
         )
         require(
             DimensionFormat.SPARSE_CSR not in self.formats[rank:],
@@ -78,7 +78,7 @@ class BlockFormat:
         )
         require(
             all(order[dim] == level for level, dim in enumerate(order) if level >= rank),
-            f"blocks may only change places in pairs, as the runtime reads them, not {order[rank:]}",
+            f"blocks may only change places in pairs, as the runtime reads them, not {brief(order[rank:])}",
         )
 
     @property
@@ -113,7 +113,7 @@ class BlockFormat:
         )
         require(
             all(number in tuple(DimensionFormat) for number in formats),
-            f"formats of levels must be 0 (DENSE) or 1 (SPARSE_CSR), not {tuple(formats)}",
+            f"formats of levels must be 0 (DENSE) or 1 (SPARSE_CSR), not {brief(formats)}",
         )
         sizes = dict(zip(traversal_order, dense_sizes, strict=True))
         return cls(
@@ -129,8 +129,8 @@ class BlockFormat:
         Raises:
             EncodingError: the array does not fit the layout.
         """
-        require(len(shape) == self.rank, f"this layout is for rank {self.rank}, not for shape {shape}")
-        require(all(size >= 1 for size in shape), f"an array without elements has no layout, and {shape} has none")
+        require(len(shape) == self.rank, f"this layout is for rank {self.rank}, not for shape {brief(shape)}")
+        require(all(size >= 1 for size in shape), f"an array without elements has no layout: {brief(shape)}")
         elements = math.prod(shape)
         require(
             elements <= MAX_ELEMENTS,

@@ -228,10 +228,17 @@ def test_array_of_a_shape_that_the_payload_does_not_have_is_refused(shape: tuple
     assert is_one_line(caught.value)
 
 
-def test_array_of_elements_under_a_byte_is_refused() -> None:
+def test_array_of_elements_without_a_size_is_refused() -> None:
+    (weight,) = [t for t in Model.from_bytes(SMALL).subgraphs[0].tensors if t.name == "w0"]
+    weight.fields.type = schema.TensorType.STRING
+    with pytest.raises(ModelFormatError, match="type STRING has no elements of whole bytes"):
+        weight.array()
+
+
+def test_array_of_elements_under_a_byte_that_the_payload_does_not_have_is_refused() -> None:
     (weight,) = [t for t in Model.from_bytes(SMALL).subgraphs[0].tensors if t.name == "w0"]
     weight.fields.type = schema.TensorType.INT4
-    with pytest.raises(ModelFormatError, match="type INT4 has no elements of whole bytes"):
+    with pytest.raises(ModelFormatError, match=r"payload has 512 bytes; INT4 \[8, 16\] takes 64"):
         weight.array()
 
 

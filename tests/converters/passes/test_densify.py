@@ -323,5 +323,5 @@ def test_by_default_what_is_made_is_in_proportion_to_what_was_given() -> None:
     model = encoded(one_op("FULLY_CONNECTED", np.zeros((48, 96), np.float32)), LITERT)
     (weight,) = [t for t in model.subgraphs[0].tensors if t.is_sparse]
     weight.shape = (2**15, 2**15)  # 4 GiB
-    with pytest.raises(EncodingError, match=r"takes 4,294,967,296 bytes unpacked, and 33,554,432 are left"):
+    with pytest.raises(EncodingError, match=r"takes 4,294,967,296 bytes unpacked, and 16,777,216 are left"):
         Densify()(model)
