@@ -14,7 +14,7 @@ from seed_models import chain_of_operators, chain_of_subgraphs
 from steps import Step
 
 FOUND = Path(__file__).parent / "found"
-RUNS = 700
+RUNS = 1000
 LEAKED: list[np.ndarray] = []
 
 

@@ -142,6 +142,8 @@ def _link(fields: Any, data: bytes | bytearray | memoryview | mmap, where: str) 
 def _buffer(fields: Any, payload: memoryview, where: str) -> Buffer:
     """The payload, also where it lies behind the flatbuffer (`offset` from the start of the file, `size`)."""
     if fields.offset > 1:  # 0 and 1 mean "inside", tflite/core/interpreter_builder.cc
+        if fields.data is not None and len(fields.data):
+            raise ModelFormatError(where, "is damaged: a buffer has a payload in the flatbuffer and one behind it")
         return Buffer(_outside(payload, fields.offset, fields.size, "buffer", where))
     return Buffer(fields.data)
 

@@ -112,6 +112,21 @@ def test_cut_of_payloads_outside_of_the_flatbuffer_is_refused() -> None:
         Model.from_bytes(outside[:-1])
 
 
+def test_buffer_with_two_payloads_is_refused() -> None:
+    model = schema.ModelT.InitFromPackedBuf(SMALL, 0)
+    model.buffers[1].offset, model.buffers[1].size = 16, 4
+    with pytest.raises(ModelFormatError, match="has a payload in the flatbuffer and one behind it"):
+        Model.from_bytes(packed(model))
+
+
+def test_name_that_is_no_text_is_shown_in_one_short_line() -> None:
+    (weight,) = [t for t in Model.from_bytes(SMALL).subgraphs[0].tensors if t.name == "w0"]
+    weight.fields.name, weight.shape = b"\n\x00\xff" * 1000, (1, 1)
+    with pytest.raises(ModelFormatError, match=r"^\\n\\x00\\ufffd\\n.*\.\.\.: payload has 512 bytes") as caught:
+        weight.array()
+    assert is_one_line(caught.value)
+
+
 def test_published_model_cut_anywhere_is_refused_or_whole(published_model: Callable[[str], Path]) -> None:
     data = published_model("okay_nabu.tflite").read_bytes()
     for length in np.linspace(0, len(data) - 1, 200).astype(int):

@@ -114,6 +114,48 @@ def test_encoded_tensor_that_callers_see_stays_in_the_model(where: str) -> None:
     assert Model.from_bytes(model.to_bytes())
 
 
+@pytest.mark.parametrize("how", ["outputs", "intermediates", "block_scales"])
+def test_encoded_tensor_that_anything_else_refers_to_stays_in_the_model(how: str) -> None:
+    model = encoded(MODELS["float32"])
+    graph = model.subgraphs[0]
+    (stored,) = [t for t in graph.tensors if t.is_sparse]
+    if how == "block_scales":
+        kind = schema.QuantizationDetails.BlockwiseQuantization
+        graph.tensors[0].fields.quantization = schema.QuantizationParametersT(
+            details=schema.BlockwiseQuantizationT(scales=1), detailsType=kind
+        )
+        graph.tensors[0].block_scales = stored
+    else:
+        getattr(graph.operators[-1], how).append(stored)
+    Densify()(model)
+    assert stored in graph.tensors
+    assert Model.from_bytes(model.to_bytes())
+
+
+def test_more_output_than_allowed_is_refused_before_it_is_made() -> None:
+    dense_bytes = weight_for("CONV_2D", "float32").nbytes
+    assert Densify(max_output_bytes=dense_bytes)(encoded(MODELS["float32"]))
+    with pytest.raises(EncodingError, match=r"takes 18,432 bytes unpacked, and 18,431 are left of the 18,431 allowed"):
+        Densify(max_output_bytes=dense_bytes - 1)(encoded(MODELS["float32"]))
+
+
+def test_what_is_allowed_is_for_all_weights_together() -> None:
+    layer_bytes = 48 * 48 * 4
+    assert len(Densify(max_output_bytes=3 * layer_bytes)(encoded(MODELS["layers"]))) == 3
+    with pytest.raises(
+        EncodingError, match=r"^w2/sparse: takes 9,216 bytes unpacked, and 9,215 are left of the 27,647"
+    ):
+        Densify(max_output_bytes=3 * layer_bytes - 1)(encoded(MODELS["layers"]))
+
+
+def test_by_default_few_bytes_do_not_become_many() -> None:
+    model = encoded(MODELS["float32"])
+    (stored,) = [t for t in model.subgraphs[0].tensors if t.is_sparse]
+    stored.shape = (2**12, 2**10 + 1)
+    with pytest.raises(EncodingError, match=r"takes 16,793,600 bytes .* left of the 16,777,216 allowed .*--max-output"):
+        Densify()(model)
+
+
 def test_densified_model_computes_what_the_dense_one_does() -> None:
     model = encoded(MODELS["layers"])
     Densify()(model)

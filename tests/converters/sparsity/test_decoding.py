@@ -15,6 +15,7 @@ from sparsetool_converters.sparsity import (
     DimensionFormat,
     EncodedTensor,
     block_csr,
+    check,
     csr,
     decode,
     encode,
@@ -125,6 +126,23 @@ def test_indices_out_of_order_are_read_as_they_stand() -> None:
 def test_metadata_that_do_not_fit_are_refused(encoded: EncodedTensor, rule: str) -> None:
     with pytest.raises(EncodingError, match=rule):
         decode(encoded)
+    if "are more than" not in rule:
+        with pytest.raises(EncodingError, match=rule):
+            check(encoded)
+
+
+def test_check_accepts_an_array_of_any_size_without_making_it() -> None:
+    columns = 2**20
+    array = np.zeros((2, columns), np.int8)
+    array[1, 5] = 3
+    encoded = encode(array, csr(2))
+    levels = (replace(encoded.levels[0], dense_size=2000), replace(encoded.levels[1], segments=np.arange(2001) > 1999))
+    huge = replace(
+        encoded, shape=(2000, columns), levels=(levels[0], replace(levels[1], segments=levels[1].segments + 0))
+    )
+    check(huge)
+    with pytest.raises(EncodingError, match="2,097,152,000 elements are more than"):
+        decode(huge)
 
 
 def test_array_larger_than_allowed_is_refused() -> None:

@@ -71,3 +71,23 @@ def test_a_weight_that_two_operators_share_is_counted_once():
 def test_what_is_no_model_is_refused_by_its_name():
     with pytest.raises(ModelFormatError, match=r"^a\.png: is not a \.tflite file"):
         inspect_model(b"\x89PNG\r\n\x1a\n1234", name="a.png")
+
+
+def test_weights_under_a_byte_are_counted():
+    model = new_model()
+    graph = Graph(model)
+    x, y = graph.tensor("x", (1, 5)), graph.tensor("y", (1, 3))
+    weight = graph.tensor("w", (3, 5), "int4", data=np.array([0x21, 0, 0, 0, 0, 0, 0, 0x0F], np.uint8), scale=0.5)
+    graph.fully_connected(x, weight, -1, y)
+    graph.ends([x], [y])
+    (tensor,) = inspect_model(packed(model), name="int4").tensors
+    assert (tensor.type, tensor.dense_bytes, tensor.stored_bytes, tensor.sparsity) == ("INT4", 8, 8, 12 / 15)
+
+
+def test_a_sparse_weight_is_counted_without_being_unpacked():
+    read = Model.from_bytes(encoded(one_op("FULLY_CONNECTED", weight_for("FULLY_CONNECTED", "float32", zeros=1.0))))
+    (weight,) = [t for t in read.subgraphs[0].tensors if t.is_sparse]
+    rows = weight.shape[0]
+    weight.shape = (rows, 2**24)  # gigabytes, of a few bytes
+    record = inspect_model(read.to_bytes(), name="huge")
+    assert (record.weights, record.zeros) == (rows * 2**24, rows * 2**24)
