@@ -11,16 +11,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from ai_edge_litert import schema_py_generated as schema
 
-from sparsetool_converters.model import Buffer, Model, Operator, Tensor
+from sparsetool_converters.model import Buffer, Model, Tensor
 from sparsetool_converters.sparsity import BlockFormat, DimensionFormat, block_csr, csr, encode, encoded_bytes
 from sparsetool_converters.targets import Route, Rule, Target
+from sparsetool_converters.targets.readings import fused_activation
 from sparsetool_converters.weights import WeightSite, weight_sites
 
-ACTIVATION_NAMES: dict[int, str] = {
-    value: name for name, value in vars(schema.ActivationFunctionType).items() if not name.startswith("_")
-}
 MIN_SAVING_RATIO = 0.10  # below that a tensor is not worth an operator, a load-time cost and a second code path
 # Tables that an encoded tensor adds to the file: upper bounds, held by a test.
 NATIVE_OVERHEAD_BYTES = 220
@@ -190,10 +187,11 @@ def _decide(tensor: Tensor, facts: dict[str, Any], site: WeightSite, target: Tar
     rules = target.rules_for(use)
     if not rules:
         return Keep(**facts, reason=target.why_refused(use))
-    fused = _fused_activation(site.operator)
-    rules = tuple(rule for rule in rules if not rule.fused_activations or fused in rule.fused_activations)
+    fused, version = fused_activation(site.operator), site.operator.code.version
+    rules = tuple(rule for rule in rules if rule.fits(fused_activation=fused, version=version))
     if not rules:
-        return Keep(**facts, reason=f"nothing is known to run {use} and fused {fused} sparse on {target.name}")
+        operator = f"version {version}" if fused == "NONE" else f"fused {fused}"
+        return Keep(**facts, reason=f"nothing is known to run {use} and {operator} sparse on {target.name}")
     if facts["zeros"] == 0:
         return Keep(**facts, reason="has no zeros")
     choices = [c for rule in rules for c in _choices(tensor, rule)]
@@ -211,11 +209,6 @@ def _decide(tensor: Tensor, facts: dict[str, Any], site: WeightSite, target: Tar
     if rule.cost:
         reason += f"; {rule.cost}"
     return Encode(**facts, rule=rule, layout=layout, block_format=block_format, encoded_bytes=size, reason=reason)
-
-
-def _fused_activation(operator: Operator) -> str:
-    value = getattr(operator.fields.builtinOptions, "fusedActivationFunction", schema.ActivationFunctionType.NONE)
-    return ACTIVATION_NAMES.get(value, f"activation {value}")
 
 
 _Choice = tuple[int, int, str, BlockFormat, Rule]  # bytes, order of preference at equal bytes, layout, format, rule

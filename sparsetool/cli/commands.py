@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sparsetool.cli.screen import Screen, show, show_json
+from sparsetool.cli import target_commands
+from sparsetool.cli.options import Force, Json, Out, SamplesFile, TargetName, Timeout, screen
+from sparsetool.cli.screen import show, show_json
 
 if TYPE_CHECKING:
     from sparsetool_converters.samples import Samples
@@ -33,7 +35,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-screen = Screen()
 
 
 class Mode(StrEnum):
@@ -45,14 +46,8 @@ class Mode(StrEnum):
     INT8 = "int8"
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
-Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds for each run of a model.")]
-SamplesFile = Annotated[
-    Path | None,
-    typer.Option("--samples", help="Inputs to compare outputs on, .npz or .npy; random ones if left out."),
-]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results; by default runs beside the recipe.")]
+app.add_typer(target_commands.targets, name="targets")
+app.command(epilog="\b\nExample:\n  sparsetool explain model.tflite --target litert")(target_commands.explain)
 
 
 @app.callback(invoke_without_command=True)
@@ -121,6 +116,7 @@ def compress(
         Path, typer.Option("--output", "-o", help=".tflite for the runtime, .tflite.zst for the packed file.")
     ],
     quantize: Annotated[Mode, typer.Option(help="Post-training quantization.")] = Mode.NONE,
+    target: TargetName = "litert",
     calibration: Annotated[Path | None, typer.Option(help="Samples that int8 takes its ranges from.")] = None,
     samples: SamplesFile = None,
     budget: Annotated[str | None, typer.Option(help="Sizes not to exceed, as disk=1.2MB,wire=600KB.")] = None,
@@ -140,7 +136,7 @@ def compress(
     record = compress_file(
         source,
         output,
-        Settings(quantize=Quantization(quantize.value)),
+        Settings(quantize=Quantization(quantize.value), target=target),
         calibration=_samples(calibration),
         samples=_samples(samples),
         budget=None if budget is None else Budget.parse(budget),

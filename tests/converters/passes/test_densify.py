@@ -16,7 +16,7 @@ from sparsetool_converters.plan import make_plan
 from sparsetool_converters.targets import LITERT, Route, Target
 
 DENSIFY_ONLY = Target(
-    name="densify", rules=tuple(rule for rule in LITERT.rules if rule.route is Route.DENSIFY), refusals=()
+    name="densify", rules=tuple(rule for rule in LITERT.rules if rule.route is Route.DENSIFY), hazards=()
 )
 
 

@@ -1,0 +1,22 @@
+"""What several commands share: the screen, and options that mean the same everywhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sparsetool.cli.screen import Screen
+
+screen = Screen()
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
+Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds for each run of a model.")]
+SamplesFile = Annotated[
+    Path | None,
+    typer.Option("--samples", help="Inputs to compare outputs on, .npz or .npy; random ones if left out."),
+]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results; by default runs beside the recipe.")]
+TargetName = Annotated[
+    str, typer.Option("--target", help="litert: the stock CPU runtime; portable: readers that know no sparsity.")
+]
