@@ -47,7 +47,8 @@ class TargetCheckRecord:
         """One line."""
         cases, kernel_sets = len({t.case for t in self.trials}), len({t.kernel_set for t in self.trials})
         ran = f"{cases} cases on {kernel_sets} kernel set{'s' if kernel_sets > 1 else ''} of {self.runtime}"
-        found = f"{len(self.differences)} differences" if self.differences else "no difference"
+        count = len(self.differences)
+        found = f"{count or 'no'} difference{'s' if count > 1 else ''}"
         return f"{ran}: {found} to the table of {self.target}"
 
 
