@@ -1,13 +1,15 @@
 """The child process that runs many pairs of small models, each in a fork of its own.
 
-A fork of a process that has loaded the interpreter, but never made one, is up at once, and a crash ends the fork
-alone. It is started by its path and imports nothing of this package.
+A fork of a process that has loaded the interpreter is up at once, and a crash ends the fork alone. The models that
+this process runs itself before that are of no pair, so that memory which a fork reads without having written it holds
+no right answer; where the processor is emulated they save every fork from translating the same code once more.
+It is started by its path and imports nothing of this package.
 
     python trial_worker.py FOLDER TIMEOUT_S
 
 FOLDER/trials.json is a list of [pair, kernel set]; FOLDER holds <pair>.candidate and <pair>.reference, two models,
-and <pair>.npz with their samples, one array for each input. After each trial it writes one JSON object a line to
-what was its stdout:
+and <pair>.npz with their samples, one array for each input; *.warm_up are models that are safe to run.
+After each trial it writes one JSON object a line to what was its stdout:
 
     {"step": "load" | "invoke" | "reference" | "done", "failed": words, "signal": number, "differences": [...]}
 
@@ -49,6 +51,13 @@ def answers(model: bytes, samples: list[Any], kernel_set: str, reached: Callable
         interpreter.invoke()
         found.append([interpreter.get_tensor(details["index"]) for details in interpreter.get_output_details()])
     return [np.stack(values) for values in zip(*found, strict=True)]
+
+
+def run_once(model: bytes, kernel_set: str) -> None:
+    """Runs a model on zeros."""
+    interpreter = Interpreter(model_content=model, num_threads=1, experimental_op_resolver_type=RESOLVERS[kernel_set])
+    interpreter.allocate_tensors()
+    interpreter.invoke()
 
 
 def try_pair(folder: Path, pair: str, kernel_set: str, tell: Callable[..., None]) -> None:
@@ -106,6 +115,9 @@ def main() -> None:
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # crashes are expected here and leave no core file
     folder, timeout_s = Path(sys.argv[1]), int(sys.argv[2])
+    for path in sorted(folder.glob("*.warm_up")):
+        for kernel_set in RESOLVERS:
+            run_once(path.read_bytes(), kernel_set)
     for pair, kernel_set in json.loads((folder / "trials.json").read_text(encoding="utf-8")):
         told = in_fork(partial(try_pair, folder, pair, kernel_set), timeout_s)
         speech.write(json.dumps(told) + "\n")

@@ -16,6 +16,7 @@ from sparsetool_converters.errors import VerificationError
 from sparsetool_converters.model import Model
 from sparsetool_converters.samples import RandomSamples, fit_samples
 from sparsetool_converters.targets import KernelSet, Outcome
+from sparsetool_converters.targets.cases.operators import one_op
 
 _WORKER = Path(__file__).with_name("trial_worker.py")
 N_SAMPLES = 2
@@ -65,6 +66,8 @@ def run_trials(
             (folder / f"{pair}.reference").write_bytes(reference)
             (folder / f"{pair}.candidate").write_bytes(candidate)
             np.savez(folder / f"{pair}.npz", *_samples(reference))
+        for number, model in enumerate(_warm_ups()):
+            (folder / f"{number}.warm_up").write_bytes(model)
         (folder / "trials.json").write_text(json.dumps(trials), encoding="utf-8")
         # -P: the worker's folder is no place to import from
         command = [sys.executable, "-P", str(_WORKER), name, str(TIMEOUT_S)]
@@ -82,6 +85,13 @@ def run_trials(
     if sum(map(len, found)) < len(trials):
         raise VerificationError("trials", "", f"the process that runs them ended with exit code {child.returncode}")
     return found
+
+
+def _warm_ups() -> list[bytes]:
+    return [
+        one_op("FULLY_CONNECTED", np.ones((16, 16), np.float32)),
+        one_op("CONV_2D", np.ones((16, 3, 3, 16), np.float32)),
+    ]
 
 
 def _samples(model: bytes) -> Sequence[Any]:

@@ -1,13 +1,15 @@
 """The table of the LiteRT runtime, held against itself and against its cases."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from kernel_sets import assert_alike
 from one_op_models import one_op, weight_for
 
+from sparsetool.verify import ALL_KERNEL_SETS, KernelSet
+from sparsetool.verify.trials import Trial, run_trials
 from sparsetool_converters.errors import UsageError
 from sparsetool_converters.model import Model
 from sparsetool_converters.passes import EncodeSparse
@@ -16,6 +18,7 @@ from sparsetool_converters.targets import (
     LITERT,
     PORTABLE,
     Hazard,
+    Outcome,
     Route,
     Rule,
     Severity,
@@ -63,10 +66,20 @@ def test_what_the_planner_emits_for_a_rule_passes_the_lint_and_is_smaller(rule: 
     assert lint(Model.from_bytes(encoded), LITERT) == ()
 
 
-@pytest.mark.parametrize("rule", [rule for rule in LITERT.rules if rule.use.op == "FULLY_CONNECTED"], ids=name_of)
-def test_what_the_planner_emits_for_a_fully_connected_gives_the_numbers_of_the_dense_twin(rule: Rule) -> None:
-    dense = model_for(rule.use, block=rule.blocks[0][1] if rule.blocks else 1)
-    assert_alike(dense, planned(rule, dense))
+@cache
+def planned_trials() -> dict[str, dict[KernelSet, Trial]]:
+    """What came of that beside the dense twin, by the name of the rule."""
+    pairs = {}
+    for rule in single_block_rules():
+        dense = model_for(rule.use, block=rule.blocks[0][1] if rule.blocks else 1)
+        pairs[name_of(rule)] = (dense, planned(rule, dense))
+    return dict(zip(pairs, run_trials(list(pairs.values()), ALL_KERNEL_SETS), strict=True))
+
+
+@pytest.mark.parametrize("rule", single_block_rules(), ids=name_of)
+def test_what_the_planner_emits_for_a_rule_runs_right_on_every_kernel_set(rule: Rule) -> None:
+    trials = planned_trials()[name_of(rule)]
+    assert {trial.outcome for trial in trials.values()} == {Outcome.RIGHT}, trials
 
 
 @pytest.mark.parametrize("hazard", LITERT.hazards, ids=lambda hazard: hazard.name)

@@ -38,3 +38,28 @@ def gather_and_fully_connected(dtype: str) -> tuple[bytes, bytes]:
     graph.ends([ids, x], [taken, y])
     dense = packed(model)
     return dense, stored_sparse(dense, csr(2), densify=True)
+
+
+def two_fully_connected(dtype: str) -> tuple[bytes, bytes]:
+    """The dense twin, and the model with the weight of two FULLY_CONNECTED behind one DENSIFY.
+
+    Args:
+        dtype: of the weight: float32; float16, with one DEQUANTIZE for both operators; or int8, with one for the
+            second only.
+    """
+    weight = weight_for("FULLY_CONNECTED", dtype)
+    model = new_model()
+    graph = Graph(model)
+    is_int8 = dtype == "int8"
+    w = graph.constant("weight", weight, scale=1 / 128 if is_int8 else None)
+    second = w if dtype == "float32" else graph.dequantized(w)
+    first = w if is_int8 else second
+    x = graph.tensor("x", (1, weight.shape[1]))
+    outputs = [graph.tensor(name, (1, weight.shape[0])) for name in ("y0", "y1")]
+    for w, y, hybrid in zip((first, second), outputs, (is_int8, False), strict=True):
+        options = schema.FullyConnectedOptionsT(asymmetricQuantizeInputs=hybrid)
+        version = SPARSE_VERSION if hybrid else 1
+        graph.op(schema.BuiltinOperator.FULLY_CONNECTED, [x, w, -1], [y], options, version=version)
+    graph.ends([x], outputs)
+    dense = packed(model)
+    return dense, stored_sparse(dense, csr(2), densify=True)
