@@ -46,9 +46,9 @@ class TargetCheckRecord:
     def summary(self) -> str:
         """One line."""
         cases, kernel_sets = len({t.case for t in self.trials}), len({t.kernel_set for t in self.trials})
-        ran = f"{cases} cases on {kernel_sets} kernel set{'s' if kernel_sets > 1 else ''} of {self.runtime}"
+        ran = f"{cases} case{'s' * (cases > 1)} on {kernel_sets} kernel set{'s' * (kernel_sets > 1)} of {self.runtime}"
         count = len(self.differences)
-        found = f"{count or 'no'} difference{'s' if count > 1 else ''}"
+        found = f"{count or 'no'} difference{'s' * (count > 1)}"
         return f"{ran}: {found} to the table of {self.target}"
 
 

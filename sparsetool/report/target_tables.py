@@ -51,4 +51,5 @@ def finding_lines(record: ExplanationRecord) -> list[str]:
         outcomes = f" [{f.outcomes}]" if f.outcomes and f.severity == "error" else ""
         lines.append(f"{f.severity}: {f.tensor} in {f.op}{place}: {f.effect}{outcomes}; {f.way_out} ({f.source})")
     warnings = len(record.findings) - record.errors
-    return [*lines, f"{record.errors} errors, {warnings} warnings for {record.target}"]
+    counts = (f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((record.errors, "error"), (warnings, "warning")))
+    return [*lines, f"{', '.join(counts)} for {record.target}"]

@@ -25,6 +25,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,15 +61,28 @@ def run_once(model: bytes, kernel_set: str) -> None:
     interpreter.invoke()
 
 
-def try_pair(folder: Path, pair: str, kernel_set: str, tell: Callable[..., None]) -> None:
+@dataclass(frozen=True)
+class Pair:
+    """Two models and their samples, one array for each input."""
+
+    candidate: bytes
+    reference: bytes
+    samples: list[Any]
+
+    @classmethod
+    def load(cls, folder: Path, name: str) -> "Pair":
+        """Reads a pair; done before the fork, which would have to import whatever this needs."""
+        with np.load(folder / f"{name}.npz") as arrays:
+            samples = [arrays[key] for key in arrays.files]
+        return cls((folder / f"{name}.candidate").read_bytes(), (folder / f"{name}.reference").read_bytes(), samples)
+
+
+def try_pair(pair: Pair, kernel_set: str, tell: Callable[..., None]) -> None:
     """Runs both models on one kernel set."""
-    with np.load(folder / f"{pair}.npz") as arrays:
-        samples = [arrays[name] for name in arrays.files]
-    tell(step="load")
     # First the candidate: memory that nobody wrote must not hold what the reference left there.
-    candidate = answers((folder / f"{pair}.candidate").read_bytes(), samples, kernel_set, lambda step: tell(step=step))
+    candidate = answers(pair.candidate, pair.samples, kernel_set, lambda step: tell(step=step))
     tell(step="reference")
-    reference = answers((folder / f"{pair}.reference").read_bytes(), samples, kernel_set, lambda _: None)
+    reference = answers(pair.reference, pair.samples, kernel_set, lambda _: None)
     tell(step="done", differences=[compared(a, b) for a, b in zip(reference, candidate, strict=True)])
 
 
@@ -119,7 +133,7 @@ def main() -> None:
         for kernel_set in RESOLVERS:
             run_once(path.read_bytes(), kernel_set)
     for pair, kernel_set in json.loads((folder / "trials.json").read_text(encoding="utf-8")):
-        told = in_fork(partial(try_pair, folder, pair, kernel_set), timeout_s)
+        told = in_fork(partial(try_pair, Pair.load(folder, str(pair)), kernel_set), timeout_s)
         speech.write(json.dumps(told) + "\n")
 
 

@@ -104,8 +104,11 @@ def _judged(told: dict[str, Any]) -> Trial:
     failed = " ".join(told["failed"].split())
     if told["step"] == "reference":
         raise VerificationError("trials", "", f"a dense twin does not run: {failed or told['signal']}")
+    if told["signal"] == signal.SIGALRM:
+        return Trial(outcome=Outcome.GARBAGE, words=f"did not end within {TIMEOUT_S} s")
     if told["signal"]:
-        name = signal.Signals(told["signal"]).name if told["signal"] in set(signal.Signals) else str(told["signal"])
+        known = told["signal"] in set(signal.Signals)
+        name = signal.Signals(told["signal"]).name if known else f"signal {told['signal']}"
         return Trial(outcome=Outcome.GARBAGE, words=f"ended with {name}")
     if failed:
         at_load = told["step"] == "load"
