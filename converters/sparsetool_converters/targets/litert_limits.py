@@ -11,5 +11,3 @@ MAX_BLOCKS_PER_ROW = 255
 
 # ConvertActivationToOutputRange, tflite/delegates/xnnpack/xnnpack_delegate.cc @ f674577
 XNNPACK_ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")
-
-DENSIFY_TYPES = ("FLOAT32", "FLOAT16", "INT8")  # tflite/kernels/densify.cc @ f674577
