@@ -10,10 +10,12 @@ from sparsetool_converters.model import Model
 from sparsetool_converters.passes import Canonicalize, Change, CompactHiddenUnits, Densify, EncodeSparse, Pass
 from sparsetool_converters.passes.quantize import Quantization, Quantize
 from sparsetool_converters.plan import Encode, Keep, Plan, make_plan
-from sparsetool_converters.targets import LITERT, Target, target_named
+from sparsetool_converters.targets import LITERT, PORTABLE, Target, target_named
+from sparsetool_converters.targets.lint import Finding, lint
 
 __all__ = [
     "LITERT",
+    "PORTABLE",
     "Canonicalize",
     "Change",
     "Choice",
@@ -21,6 +23,7 @@ __all__ = [
     "Densify",
     "Encode",
     "EncodeSparse",
+    "Finding",
     "Keep",
     "Model",
     "Objective",
@@ -32,6 +35,7 @@ __all__ = [
     "Target",
     "compress",
     "decompress",
+    "lint",
     "make_plan",
     "target_named",
 ]

@@ -12,17 +12,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from ai_edge_litert import schema_py_generated as schema
 
 from sparsetool_converters.costs import Candidate, Choice, Objective, candidates, stored_choice
-from sparsetool_converters.model import Buffer, Model, Operator, Tensor
+from sparsetool_converters.model import Buffer, Model, Tensor
 from sparsetool_converters.sparsity import BlockFormat
 from sparsetool_converters.targets import Rule, Target
+from sparsetool_converters.targets.readings import fused_activation
 from sparsetool_converters.weights import WeightSite, weight_sites
 
-ACTIVATION_NAMES: dict[int, str] = {
-    value: name for name, value in vars(schema.ActivationFunctionType).items() if not name.startswith("_")
-}
 MIN_SAVING_RATIO = 0.10  # below that a tensor is not worth an operator, a load-time cost and a second code path
 
 
@@ -207,10 +204,11 @@ def _decide(
     rules = target.rules_for(use)
     if not rules:
         return Keep(**facts, choices=(dense,), reason=target.why_refused(use))
-    fused = fused_activation(site.operator)
-    rules = tuple(rule for rule in rules if not rule.fused_activations or fused in rule.fused_activations)
+    fused, version = fused_activation(site.operator), site.operator.code.version
+    rules = tuple(rule for rule in rules if rule.fits(fused_activation=fused, version=version))
     if not rules:
-        reason = f"nothing is known to run {use} and fused {fused} sparse on {target.name}"
+        operator = f"version {version}" if fused == "NONE" else f"fused {fused}"
+        reason = f"nothing is known to run {use} and {operator} sparse on {target.name}"
         return Keep(**facts, choices=(dense,), reason=reason)
     rows = _rows(site)
     found = [candidate for rule in rules for candidate in candidates(tensor, rule, rows=rows)]
@@ -280,9 +278,3 @@ def _rows(site: WeightSite) -> int:
     if site.use.op != "FULLY_CONNECTED" or activation is None or len(site.tensor.shape) != 2:
         return 1
     return max(1, prod(activation.shape) // max(1, site.tensor.shape[1]))
-
-
-def fused_activation(operator: Operator) -> str:
-    """The schema's name of the activation function that an operator applies to its output."""
-    value = getattr(operator.fields.builtinOptions, "fusedActivationFunction", schema.ActivationFunctionType.NONE)
-    return ACTIVATION_NAMES.get(value, f"activation {value}")

@@ -3,20 +3,45 @@
 from dataclasses import dataclass
 
 from sparsetool_converters.model import Model, Operator, Subgraph, Tensor
-from sparsetool_converters.targets import WeightUse
 
-# Operator -> (input that holds the weights, tensor whose type is the activation's: an input's position or "output").
+# Input to gates, recurrent to gates, projection; the vectors beside them are too short to be worth anything.
+_LSTM_WEIGHTS = (1, 2, 3, 4, 5, 6, 7, 8, 16)
+
+# Operator -> (inputs that hold weights, tensor whose type is the activation's: an input's position or "output").
 # Input order from the operators' Prepare in tflite/kernels/*.cc @ f674577.
-_WEIGHT_INPUTS: dict[str, tuple[int, int | str]] = {
-    "FULLY_CONNECTED": (1, 0),
-    "CONV_2D": (1, 0),
-    "DEPTHWISE_CONV_2D": (1, 0),
-    "TRANSPOSE_CONV": (1, 2),
-    "CONV_3D": (1, 0),
-    "BATCH_MATMUL": (1, 0),
-    "GATHER": (0, "output"),
-    "EMBEDDING_LOOKUP": (1, "output"),
+_WEIGHT_INPUTS: dict[str, tuple[tuple[int, ...], int | str]] = {
+    "FULLY_CONNECTED": ((1,), 0),
+    "CONV_2D": ((1,), 0),
+    "DEPTHWISE_CONV_2D": ((1,), 0),
+    "TRANSPOSE_CONV": ((1,), 2),
+    "CONV_3D": ((1,), 0),
+    "BATCH_MATMUL": ((1,), 0),
+    "GATHER": ((0,), "output"),
+    "EMBEDDING_LOOKUP": ((1,), "output"),
+    "LSTM": (_LSTM_WEIGHTS, 0),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (_LSTM_WEIGHTS, 0),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightUse:
+    """How an operator uses a constant.
+
+    Attributes:
+        op: the schema's name of the operator.
+        weight: element type of the constant, as the schema names it.
+        activation: element type of the operator's activation input.
+        dequantized: whether a DEQUANTIZE stands between the constant and the operator.
+    """
+
+    op: str
+    weight: str
+    activation: str
+    dequantized: bool = False
+
+    def __str__(self) -> str:
+        through = " through DEQUANTIZE" if self.dequantized else ""
+        return f"{self.op} with {self.weight} weights{through} and {self.activation} activations"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,26 +77,39 @@ def _sites_of(graph: Subgraph) -> list[WeightSite]:
     producers = graph.producers()
     sites = []
     for operator in graph.operators:
-        if operator.name not in _WEIGHT_INPUTS:
-            continue
-        position, activation_at = _WEIGHT_INPUTS[operator.name]
-        weight = _at(operator.inputs, position)
-        activation = _at(operator.outputs, 0) if isinstance(activation_at, str) else _at(operator.inputs, activation_at)
-        if weight is None or activation is None:
-            continue
-        path, reader = _trace(weight, operator, producers)
-        tensor = path[0]
-        if not tensor.is_constant or tensor in producers:
-            continue
-        dequantized = any(producers[made].name == "DEQUANTIZE" for made in path[1:])
-        use = WeightUse(
-            op=operator.name,
-            weight=tensor.type_name,
-            activation=activation.type_name,
-            dequantized=dequantized,
-        )
-        sites.append(WeightSite(graph, tensor, operator, use, reader, path))
+        for position in _WEIGHT_INPUTS.get(operator.name, ((), 0))[0]:
+            weight = _at(operator.inputs, position)
+            if weight is None:
+                continue
+            path, reader = _trace(weight, operator, producers)
+            tensor = path[0]
+            if not tensor.is_constant or tensor in producers:
+                continue
+            dequantized = any(producers[made].name == "DEQUANTIZE" for made in path[1:])
+            use = use_of(tensor, operator, position, dequantized=dequantized)
+            if use is not None:
+                sites.append(WeightSite(graph, tensor, operator, use, reader, path))
     return sites
+
+
+def use_of(tensor: Tensor, operator: Operator, position: int, *, dequantized: bool) -> WeightUse | None:
+    """How an operator uses a constant that comes in at this input; None if no weight belongs there.
+
+    Args:
+        tensor: the constant as stored.
+        operator: who reads it, or what is made of it.
+        position: as which input.
+        dequantized: whether a DEQUANTIZE stands between them.
+    """
+    positions, activation_at = _WEIGHT_INPUTS.get(operator.name, ((), 0))
+    if position not in positions:
+        return None
+    activation = _at(operator.outputs, 0) if isinstance(activation_at, str) else _at(operator.inputs, activation_at)
+    if activation is None:
+        return None
+    return WeightUse(
+        op=operator.name, weight=tensor.type_name, activation=activation.type_name, dequantized=dequantized
+    )
 
 
 def _at(tensors: list[Tensor | None], position: int) -> Tensor | None:

@@ -10,7 +10,8 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 def main() -> int:
     """Run the command line and return its exit code."""
     try:
-        from sparsetool.cli.commands import app, screen
+        from sparsetool.cli.commands import app
+        from sparsetool.cli.options import screen
     except KeyboardInterrupt:
         return INTERRUPTED
     try:

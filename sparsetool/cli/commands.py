@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sparsetool.cli.screen import Screen, show, show_json
+from sparsetool.cli import target_commands
+from sparsetool.cli.options import (
+    Force,
+    Goal,
+    Json,
+    ModelOut,
+    ObjectiveName,
+    Out,
+    SamplesFile,
+    TargetName,
+    Timeout,
+    screen,
+)
+from sparsetool.cli.screen import show, show_json
 
 if TYPE_CHECKING:
     from sparsetool_converters.samples import Samples
@@ -33,7 +46,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-screen = Screen()
 
 
 class Mode(StrEnum):
@@ -45,29 +57,8 @@ class Mode(StrEnum):
     INT8 = "int8"
 
 
-class Goal(StrEnum):
-    """What encoding makes small; the values are those of the recipe."""
-
-    DISK = "disk"
-    RAM = "ram"
-    SPEED = "speed"
-
-
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
-Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds for each run of a model.")]
-SamplesFile = Annotated[
-    Path | None,
-    typer.Option("--samples", help="Inputs to compare outputs on, .npz or .npy; random ones if left out."),
-]
-ObjectiveName = Annotated[
-    Goal, typer.Option("--objective", help="What encoding makes small: the file, RAM, or time where that is known.")
-]
-TargetName = Annotated[str, typer.Option("--target", help="The runtime that the file is for.")]
-ModelOut = Annotated[
-    Path, typer.Option("--output", "-o", help=".tflite for the runtime, .tflite.zst for the packed file.")
-]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results; by default runs beside the recipe.")]
+app.add_typer(target_commands.targets, name="targets")
+app.command(epilog="\b\nExample:\n  sparsetool explain model.tflite --target litert")(target_commands.explain)
 
 
 @app.callback(invoke_without_command=True)

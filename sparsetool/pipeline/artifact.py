@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 from sparsetool.pipeline.conversion import Conversion, Settings, convert
 from sparsetool.pipeline.events import Listener
+from sparsetool.pipeline.gate import check_lint
 from sparsetool.pipeline.proof import Prover
 from sparsetool.report.records import ArtifactRecord, Sizes, StageRecord, TensorRecord
 from sparsetool_converters.codec import compress as pack
 from sparsetool_converters.passes.quantize import Quantization
 from sparsetool_converters.plan import Encode, Keep, Plan
 from sparsetool_converters.samples import Samples
+from sparsetool_converters.targets import target_named
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,9 +43,11 @@ def make_artifact(
     """Convert, verify and pack one model.
 
     Raises:
-        SparseToolError: of the stage that failed; see `convert` and `Prover.prove`.
+        SparseToolError: of the stage that failed; see `convert`, `check_lint` and `Prover.prove`.
     """
     conversion = convert(source, settings, calibration=calibration, where=where, listener=listener)
+    # First, since what it finds may end a process, or answer right by chance.
+    check_lint(conversion.result, target_named(settings.target), name=name)
     return proven(conversion, settings.quantize, name=name, prover=prover)
 
 

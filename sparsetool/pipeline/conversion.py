@@ -11,8 +11,8 @@ from sparsetool_converters.passes.densify import MAX_OUTPUT_BYTES
 from sparsetool_converters.passes.quantize import Quantization, Quantize
 from sparsetool_converters.plan import Plan, make_plan
 from sparsetool_converters.samples import Samples
-from sparsetool_converters.sparse_reads import doubtful_sparse_reads
 from sparsetool_converters.targets import Target, target_named
+from sparsetool_converters.targets.lint import lint_errors
 
 SOURCE = "source"
 DENSIFY = "densify"
@@ -140,4 +140,4 @@ def _source_is_better(stages: Sequence[Stage], settings: Settings, target: Targe
     # A dense source of the same size has lost its negative zeros, and packs better.
     if len(stages) == 1 or len(result) < len(source) or (len(result) == len(source) and not arrived_encoded):
         return False
-    return not doubtful_sparse_reads(Model.from_bytes(source, where=where), target)
+    return not lint_errors(Model.from_bytes(source, where=where), target)

@@ -23,8 +23,8 @@ from sparsetool.verify.weights import check_constants
 from sparsetool_converters.model import Model
 from sparsetool_converters.passes.quantize import Quantization
 from sparsetool_converters.samples import RandomSamples, Samples, fit_samples
-from sparsetool_converters.sparse_reads import doubtful_sparse_reads
 from sparsetool_converters.targets import LITERT
+from sparsetool_converters.targets.lint import lint_errors
 from sparsetool_converters.weights import weight_sites
 
 # Exact stages change no number but the order of a float sum: unencoded and encoded weights go through kernels that
@@ -97,7 +97,7 @@ class Prover:
 
         The weights have been compared bit by bit, and the dense model is the reference of the stages to come.
         """
-        doubts = doubtful_sparse_reads(Model.from_bytes(before.data), LITERT)
+        doubts = lint_errors(Model.from_bytes(before.data), LITERT)
         if not doubts:
             return ""
         runs = self.runs(after.data, f"verify {name}")

@@ -9,7 +9,6 @@ from sparsetool.verify.runs import (
     CrashedRun,
     FailedRun,
     FinishedRun,
-    KernelSet,
     Run,
     RunOutput,
     TimedOutRun,
@@ -25,6 +24,7 @@ from sparsetool.verify.verification import (
     verify_outputs,
 )
 from sparsetool_converters.samples import RandomSamples, Samples, fit_samples, load_samples
+from sparsetool_converters.targets import KernelSet
 from sparsetool_converters.tensor_info import TensorInfo
 
 __all__ = [

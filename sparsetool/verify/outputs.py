@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sparsetool.verify.runs import FinishedRun, KernelSet, RunOutput
+from sparsetool.verify.runs import FinishedRun, RunOutput
 from sparsetool_converters.errors import VerificationError
+from sparsetool_converters.targets import KernelSet
 from sparsetool_converters.tensor_info import Array
 
 

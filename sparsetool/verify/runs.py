@@ -1,21 +1,10 @@
 """How one run of a model on one kernel set ended: each way is a record, none is an exception."""
 
-import enum
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from sparsetool_converters.targets import KernelSet
 from sparsetool_converters.tensor_info import Array, TensorInfo
-
-
-class KernelSet(enum.StrEnum):
-    """Implementations of the operators that the stock runtime carries; a user may meet any of them."""
-
-    DEFAULT = "default"
-    """What an application gets that asks for nothing: optimized kernels and the XNNPACK delegate."""
-    NO_DELEGATES = "no-delegates"
-    """The optimized kernels alone."""
-    REFERENCE = "reference"
-    """The plain reference kernels."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from sparsetool.verify.runs import CrashedRun, FailedRun, FinishedRun, KernelSet, Run, RunOutput, TimedOutRun
+from sparsetool.verify.runs import CrashedRun, FailedRun, FinishedRun, Run, RunOutput, TimedOutRun
 from sparsetool_converters.samples import Samples, fit_samples, sample_count
+from sparsetool_converters.targets import KernelSet
 from sparsetool_converters.tensor_info import TensorInfo
 
 OnProgress = Callable[[int, int], None]

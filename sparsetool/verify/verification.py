@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sparsetool.verify.outputs import OutputComparison, compare_outputs
-from sparsetool.verify.runs import FinishedRun, KernelSet, Run, TimedOutRun
+from sparsetool.verify.runs import FinishedRun, Run, TimedOutRun
 from sparsetool.verify.runtime import OnProgress, run_model
 from sparsetool.verify.tolerance import Tolerance, check
 from sparsetool_converters.errors import CalibrationDataError, TargetError, VerificationError
 from sparsetool_converters.samples import RandomSamples, Samples, fit_samples, sample_count
+from sparsetool_converters.targets import KernelSet
 from sparsetool_converters.tensor_info import TensorInfo
 
 ALL_KERNEL_SETS = tuple(KernelSet)

@@ -24,6 +24,7 @@ PUBLIC_NAMES: dict[str, list[str]] = {
     ],
     "sparsetool_converters": [
         "LITERT",
+        "PORTABLE",
         "Canonicalize",
         "Change",
         "Choice",
@@ -31,6 +32,7 @@ PUBLIC_NAMES: dict[str, list[str]] = {
         "Densify",
         "Encode",
         "EncodeSparse",
+        "Finding",
         "Keep",
         "Model",
         "Objective",
@@ -42,6 +44,7 @@ PUBLIC_NAMES: dict[str, list[str]] = {
         "Target",
         "compress",
         "decompress",
+        "lint",
         "make_plan",
         "target_named",
     ],

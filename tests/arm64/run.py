@@ -11,7 +11,10 @@ import environment
 from debian_packages import NoEnvironmentError
 
 REPOSITORY = environment.PYPROJECT.parent
-COMMANDS = [["-m", "pytest", "-p", "no:cacheprovider", "tests/arm64"]]
+COMMANDS = [
+    ["-m", "pytest", "-p", "no:cacheprovider", "tests/arm64"],
+    ["-m", "sparsetool", "targets", "check"],
+]
 
 
 def main() -> int:

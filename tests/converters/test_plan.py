@@ -176,8 +176,8 @@ def test_dynamic_range_convolution_is_never_encoded_however_many_zeros_it_has() 
 
 
 def test_unknown_use_is_kept() -> None:
-    found = reason(one_op("BATCH_MATMUL", weight_for("BATCH_MATMUL", "float16"), dequantized=True))
-    assert found.startswith("nothing is known to run BATCH_MATMUL with FLOAT16 weights through DEQUANTIZE")
+    found = reason(one_op("CONV_2D", weight_for("CONV_2D", "int8"), "int16"))
+    assert found.startswith("nothing is known to run CONV_2D with INT8 weights and INT16 activations")
 
 
 def test_fused_activation_that_no_rule_covers_is_kept() -> None:
@@ -218,7 +218,7 @@ def test_elements_under_a_byte_are_kept() -> None:
     model = schema.ModelT.InitFromPackedBuf(one_op("FULLY_CONNECTED", weight_for("FULLY_CONNECTED", "int8")), 0)
     tensor = model.subgraphs[0].tensors[0]
     tensor.type, tensor.shape = schema.TensorType.INT4, [48, 192]
-    assert "INT4" in reason(packed(model))
+    assert reason(packed(model)).startswith("DENSIFY unpacks float32, float16 and int8 only")
 
 
 def native_only(rule: Rule) -> bool:
@@ -227,7 +227,7 @@ def native_only(rule: Rule) -> bool:
 
 def routes(weight: np.ndarray, activation: str) -> list[str]:
     model = Model.from_bytes(one_op("FULLY_CONNECTED", weight, activation))
-    native = Target(name="native", rules=tuple(filter(native_only, LITERT.rules)), refusals=())
+    native = Target(name="native", rules=tuple(filter(native_only, LITERT.rules)), hazards=())
     return [d.layout if isinstance(d, Encode) else d.reason for d in make_plan(model, native).decisions]
 
 
@@ -284,7 +284,7 @@ SHAPES: dict[str, list[tuple[int, ...]]] = {
     "TRANSPOSE_CONV": [(5, 3, 3, 16)],
     "GATHER": [(40,), (40, 16), (5, 4, 3, 2, 16)],
 }
-DTYPES = {"FLOAT32": "float32", "FLOAT16": "float16", "INT8": "int8"}
+DTYPES = {"FLOAT32": "float32", "FLOAT16": "float16", "INT8": "int8", "INT16": "int16"}
 
 
 @pytest.mark.parametrize("zeros", [0.5, 0.99])
@@ -299,19 +299,19 @@ def test_estimate_is_what_the_file_grows_by_or_a_little_more(
             weight.flat[0], weight.flat[-1] = 1, 0
             data = one_op(rule.use.op, weight, DTYPES[rule.use.activation], dequantized=rule.use.dequantized)
             one_block = replace(rule, blocks=(block,)) if rule.blocks else rule
-            real, estimate, n_encoded = growth(data, Target(name="one rule", rules=(one_block,), refusals=()))
-            assert n_encoded == 1
-            assert estimate - 200 < real <= estimate, shape
+            real, estimate, n_encoded = growth(data, Target(name="one rule", rules=(one_block,), hazards=()))
+            assert n_encoded == 1 or (n_encoded > 1 and "LSTM" in rule.use.op)  # each gate that has a zero
+            assert estimate - 200 * n_encoded < real <= estimate, shape
 
 
-@pytest.mark.parametrize("route", Route)
+@pytest.mark.parametrize("route", [Route.NATIVE, Route.DENSIFY])
 def test_estimate_holds_for_many_tensors_and_long_names(route: Route, monkeypatch: pytest.MonkeyPatch) -> None:
     without_least_saving(monkeypatch)
     weights = [weight_for("", "float32", shape=(33 + i, 33 + i - (i > 0)), seed=i) for i in range(8)]
     model: Any = schema.ModelT.InitFromPackedBuf(mlp(weights), 0)
     for tensor in model.subgraphs[0].tensors:
         tensor.name = tensor.name + b"/a_long_name_such_as_exporters_make" * 20
-    target = Target(name=route, rules=tuple(r for r in LITERT.rules if r.route is route), refusals=())
+    target = Target(name=route, rules=tuple(r for r in LITERT.rules if r.route is route), hazards=())
     real, estimate, n_encoded = growth(packed(model), target)
     assert n_encoded == 8
     assert estimate - 8 * 250 < real <= estimate

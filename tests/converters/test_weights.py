@@ -11,6 +11,7 @@ from sparsetool_converters.targets import WeightUse
 from sparsetool_converters.weights import WeightSite, weight_sites
 
 WEIGHT = np.ones((4, 8), np.float32)
+LSTMS = ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM")
 
 
 def sites_of(data: bytes) -> list[WeightSite]:
@@ -18,7 +19,7 @@ def sites_of(data: bytes) -> list[WeightSite]:
 
 
 @pytest.mark.parametrize(("activation", "dtype"), [("float32", "float32"), ("int8", "int8"), ("float32", "int8")])
-@pytest.mark.parametrize("op", sorted(set(WEIGHT_SHAPES) - {"GATHER", "EMBEDDING_LOOKUP"}))
+@pytest.mark.parametrize("op", sorted(set(WEIGHT_SHAPES) - {"GATHER", "EMBEDDING_LOOKUP", *LSTMS}))
 def test_weight_is_found_with_the_types_of_its_use(op: str, dtype: str, activation: str) -> None:
     (site,) = sites_of(one_op(op, weight_for(op, dtype), activation))
     assert site.tensor.name == "weight"
@@ -31,6 +32,14 @@ def test_weight_is_found_with_the_types_of_its_use(op: str, dtype: str, activati
 def test_activation_of_a_table_is_what_comes_out_of_it(op: str) -> None:
     (site,) = sites_of(one_op(op, weight_for(op, "float32")))
     assert site.use == WeightUse(op=op, weight="FLOAT32", activation="FLOAT32")
+
+
+@pytest.mark.parametrize("op", LSTMS)
+def test_all_gates_of_an_lstm_have_weights_from_the_input_and_from_the_step_before(op: str) -> None:
+    sites = sites_of(one_op(op, weight_for(op, "int8")))
+    assert {site.use for site in sites} == {WeightUse(op=op, weight="INT8", activation="FLOAT32")}
+    names = {site.tensor.name for site in sites}
+    assert names == {"weight", "input0", "input1", "input3", *(f"recurrent{gate}" for gate in range(4))}
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int8"])

@@ -1,7 +1,6 @@
 """A .tflite file as objects that hold one another, and back."""
 
 from sparsetool_converters.model.objects import (
-    Buffer,
     Metadata,
     Model,
     Operator,
@@ -9,8 +8,8 @@ from sparsetool_converters.model.objects import (
     Signature,
     SignatureEntry,
     Subgraph,
-    Tensor,
 )
+from sparsetool_converters.model.tensors import Buffer, Tensor
 
 __all__ = [
     "Buffer",

@@ -10,7 +10,6 @@ from ai_edge_litert import schema_py_generated as schema
 from sparsetool_converters.errors import ModelFormatError
 from sparsetool_converters.model.known_fields import refuse_unknown_fields
 from sparsetool_converters.model.objects import (
-    Buffer,
     Metadata,
     Model,
     Operator,
@@ -18,8 +17,8 @@ from sparsetool_converters.model.objects import (
     Signature,
     SignatureEntry,
     Subgraph,
-    Tensor,
 )
+from sparsetool_converters.model.tensors import Buffer, Tensor
 
 FILE_IDENTIFIER = b"TFL3"  # file_identifier of tflite/schema/schema.fbs
 SCHEMA_VERSION = 3  # TFLITE_SCHEMA_VERSION, tflite/version.h

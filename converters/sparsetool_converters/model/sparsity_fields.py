@@ -7,7 +7,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from sparsetool_converters.errors import ModelFormatError
-from sparsetool_converters.model.objects import Buffer, Tensor
+from sparsetool_converters.model.tensors import Buffer, Tensor
 from sparsetool_converters.sparsity import (
     BlockFormat,
     DimensionFormat,

@@ -11,8 +11,9 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers.builder import BuilderSizeError
 
 from sparsetool_converters.errors import ModelFormatError
-from sparsetool_converters.model.objects import Buffer, Model, OperatorCode, Signature, Subgraph, Tensor
+from sparsetool_converters.model.objects import Model, OperatorCode, Signature, Subgraph
 from sparsetool_converters.model.pieces import ALIGNMENT, Piece, PieceBuilder
+from sparsetool_converters.model.tensors import Buffer, Tensor
 
 # The runtime verifies no more of a file, tflite/core/model_builder.h @ f677574.
 MAX_FLATBUFFER_BYTES = 2**31 - 2

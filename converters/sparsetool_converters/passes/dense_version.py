@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from sparsetool_converters.model import Operator, Tensor
-from sparsetool_converters.targets.litert import SPARSE_FULLY_CONNECTED_VERSION
+from sparsetool_converters.targets.litert_limits import SPARSE_VERSION
 
 
 def dense_version(operator: Operator) -> int:
@@ -25,7 +25,7 @@ def dense_version(operator: Operator) -> int:
         operator: a FULLY_CONNECTED. Any other operator, and any other version than 8, is right as it is.
     """
     version = operator.code.version
-    if operator.name != "FULLY_CONNECTED" or version != SPARSE_FULLY_CONNECTED_VERSION or len(operator.inputs) < 2:
+    if operator.name != "FULLY_CONNECTED" or version != SPARSE_VERSION or len(operator.inputs) < 2:
         return version
     activation, weight, options = operator.inputs[0], operator.inputs[1], operator.fields.builtinOptions
     types = (_type(activation), _type(weight))

@@ -2,9 +2,12 @@
 
 from sparsetool_converters.errors import UsageError
 from sparsetool_converters.targets.litert import LITERT
-from sparsetool_converters.targets.rules import Refusal, Route, Rule, Target, WeightUse
+from sparsetool_converters.targets.outcomes import KernelSet, Outcome, Outcomes, Severity
+from sparsetool_converters.targets.portable import PORTABLE
+from sparsetool_converters.targets.rules import Hazard, Route, Rule, StoredWeight, Target
+from sparsetool_converters.weights import WeightUse
 
-TARGETS: dict[str, Target] = {LITERT.name: LITERT}
+TARGETS: dict[str, Target] = {target.name: target for target in (LITERT, PORTABLE)}
 
 
 def target_named(name: str) -> Target:
@@ -14,4 +17,19 @@ def target_named(name: str) -> Target:
     return TARGETS[name]
 
 
-__all__ = ["LITERT", "TARGETS", "Refusal", "Route", "Rule", "Target", "WeightUse", "target_named"]
+__all__ = [
+    "LITERT",
+    "PORTABLE",
+    "TARGETS",
+    "Hazard",
+    "KernelSet",
+    "Outcome",
+    "Outcomes",
+    "Route",
+    "Rule",
+    "Severity",
+    "StoredWeight",
+    "Target",
+    "WeightUse",
+    "target_named",
+]

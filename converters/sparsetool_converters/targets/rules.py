@@ -3,35 +3,84 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sparsetool_converters.sparsity import BlockFormat, DimensionFormat, block_csr
+from sparsetool_converters.targets.outcomes import Outcomes, Severity
+from sparsetool_converters.weights import WeightUse
+
 
 class Route(StrEnum):
-    """How an operator comes to its weights when they are stored sparse."""
+    """How an operator comes to its weights."""
 
     NATIVE = "native"
-    """The kernel reads the sparse weights itself."""
+    """They are stored sparse, and the kernel is given them as they are."""
     DENSIFY = "densify"
-    """A DENSIFY operator unpacks them before the kernel."""
+    """They are stored sparse, and a DENSIFY operator unpacks them before the kernel."""
+    DENSE = "dense"
+    """They are stored dense."""
+
+
+MALFORMED = "malformed"
+"""The layout of sparse metadata that contradict themselves or the tensor's shape."""
+NOT_SPARSE = "not sparse"
+"""The layout of what has no sparse metadata."""
+
+
+def block_name(block: tuple[int, int]) -> str:
+    """The layout of blocks (r, c) in the order that native kernels read; (1, 1) is "csr"."""
+    return "csr" if block == (1, 1) else f"block {block[0]}x{block[1]}"
+
+
+def layout_name(block_format: BlockFormat) -> str:
+    """A layout in a few words.
+
+    "csr" and "block RxC" are what native kernels may read: rows in order, the columns of each compressed. The same
+    with columns before rows is "transposed csr" or "transposed block RxC"; all else is told level by level.
+    """
+    rank, order = block_format.rank, block_format.traversal_order
+    if rank == 2:
+        sizes = dict(zip(block_format.block_map, block_format.block_shape, strict=True))
+        name = block_name((sizes.get(0, 1), sizes.get(1, 1)))
+        plain = block_csr((2 if 0 in sizes else 1, 2 if 1 in sizes else 1))
+        if block_format.formats == plain.formats:
+            return name if order[:2] == (0, 1) else f"transposed {name}"
+    levels = ("compressed" if level is DimensionFormat.SPARSE_CSR else "dense" for level in block_format.formats)
+    return f"dimensions {', '.join(map(str, order))} as {', '.join(levels)}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeightUse:
-    """How an operator uses a constant.
+class StoredWeight:
+    """How one operator comes to one constant, in the words of the table.
 
     Attributes:
-        op: the schema's name of the operator.
-        weight: element type of the constant, as the schema names it.
-        activation: element type of the operator's activation input.
-        dequantized: whether a DEQUANTIZE stands between the constant and the operator.
+        use: operator and types. Where the constant is no weight of the operator, `use.op` names the input, as in
+            "ADD input 1", or is MODEL_OUTPUT, DENSIFY_OP or NOBODY.
+        route: natively, behind DENSIFY, or dense.
+        layout: by `layout_name`, or MALFORMED or NOT_SPARSE.
+        version: of the operator.
+        fused_activation: name of the schema's `ActivationFunctionType` that the operator has fused.
+        asymmetric_quantize_inputs: whether it has that option set.
+        columns: length of the constant's last dimension.
+        most_blocks_per_row: most blocks that one row holds, where the rows are not compressed.
+        problem: what is wrong with metadata that are malformed.
     """
 
-    op: str
-    weight: str
-    activation: str
-    dequantized: bool = False
+    use: WeightUse
+    route: Route
+    layout: str
+    version: int = 1
+    fused_activation: str = "NONE"
+    asymmetric_quantize_inputs: bool = False
+    columns: int = 0
+    most_blocks_per_row: int = 0
+    problem: str = ""
 
-    def __str__(self) -> str:
-        through = " through DEQUANTIZE" if self.dequantized else ""
-        return f"{self.op} with {self.weight} weights{through} and {self.activation} activations"
+
+MODEL_OUTPUT = "the model's output"
+"""Reader of a constant, or of what was made of it, that the model hands out."""
+DENSIFY_OP = "DENSIFY itself"
+"""Reader of what is not sparse."""
+NOBODY = "no operator"
+"""Reader of a constant that nobody reads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +93,7 @@ class Rule:
         blocks: blocks (r, c) on the TFLite layout that the kernel reads; (1, 1) is unstructured. Empty for
             DENSIFY, which reads any.
         version: the operator version that must be written; None leaves it as it is.
+        not_version: an operator version that the operator must not have been given by others.
         asymmetric_quantize_inputs: whether that option must be set for the result to match the dense kernel.
         fused_activations: names of the schema's `ActivationFunctionType` that the operator may have fused; empty
             for any.
@@ -60,6 +110,7 @@ class Rule:
     route: Route
     blocks: tuple[tuple[int, int], ...] = ()
     version: int | None = None
+    not_version: int | None = None
     asymmetric_quantize_inputs: bool = False
     fused_activations: tuple[str, ...] = ()
     max_columns: int | None = None
@@ -69,37 +120,140 @@ class Rule:
     speed_source: str = ""
     source: str
 
+    def fits(self, *, fused_activation: str, version: int) -> bool:
+        """Whether the operator that the weight belongs to is one that this way is open to."""
+        return version != self.not_version and (
+            not self.fused_activations or fused_activation in self.fused_activations
+        )
+
+    def runs(self, stored: StoredWeight) -> bool:
+        """Whether the weight is stored in this very way, within its limits."""
+        return (
+            (stored.use, stored.route) == (self.use, self.route)
+            and stored.layout not in (MALFORMED, NOT_SPARSE)
+            and (not self.blocks or stored.layout in map(block_name, self.blocks))
+            and self.version in (None, stored.version)
+            and self.fits(fused_activation=stored.fused_activation, version=stored.version)
+            and (self.max_columns is None or stored.columns <= self.max_columns)
+            and (self.max_blocks_per_row is None or stored.most_blocks_per_row <= self.max_blocks_per_row)
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """A use for which every sparse encoding fails, crashes or gives wrong numbers.
+class Hazard:
+    """A way of storing weights with which a runtime fails, crashes, gives wrong numbers or is slower.
+
+    The fields from `ops` to `over_blocks_per_row` say which weights are meant; one that is left out means any.
 
     Attributes:
-        use: what the refusal is about.
-        effect: what the runtime does.
+        name: a short name that stays the same from release to release.
+        ops: operators, as `StoredWeight.use.op` has them.
+        weights: element types of the constant.
+        activations: element types of the activation.
+        dequantized: whether a DEQUANTIZE stands before the operator.
+        route: natively, behind DENSIFY, or dense.
+        layouts: how the constant is laid out.
+        other_layouts: how it is not laid out.
+        version: the operator's version.
+        other_version: any version of the operator but this.
+        other_activations: any fused activation but these.
+        symmetric_inputs: whether the operator lacks `asymmetric_quantize_inputs`.
+        over_columns: more columns than these.
+        over_blocks_per_row: more blocks in one row than these.
+        outcomes: what the runtime does on each kernel set; None where the source shows the danger, and what
+            comes of it depends on what lies in memory.
+        severity: error, or warning.
+        effect: what the runtime does, a clause.
+        way_out: what helps, a clause.
         source: where that is known from.
     """
 
-    use: WeightUse
+    name: str
+    ops: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+    activations: tuple[str, ...] = ()
+    dequantized: bool | None = None
+    route: Route | None = None
+    layouts: tuple[str, ...] = ()
+    other_layouts: tuple[str, ...] = ()
+    version: int | None = None
+    other_version: int | None = None
+    other_activations: tuple[str, ...] = ()
+    symmetric_inputs: bool = False
+    over_columns: int | None = None
+    over_blocks_per_row: int | None = None
+    outcomes: Outcomes | None
+    severity: Severity = Severity.ERROR
     effect: str
+    way_out: str
     source: str
+
+    def concerns(self, use: WeightUse) -> bool:
+        """Whether operator and types are those that this is about."""
+        return (
+            (not self.ops or use.op in self.ops)
+            and (not self.weights or use.weight in self.weights)
+            and (not self.activations or use.activation in self.activations)
+            and self.dequantized in (None, use.dequantized)
+        )
+
+    def hits(self, stored: StoredWeight) -> bool:
+        """Whether this weight is stored so."""
+        return (
+            self.concerns(stored.use)
+            and self.route in (None, stored.route)
+            and (not self.layouts or stored.layout in self.layouts)
+            and (not self.other_layouts or stored.layout not in (*self.other_layouts, MALFORMED))
+            and self.version in (None, stored.version)
+            and stored.version != self.other_version
+            and (not self.other_activations or stored.fused_activation not in self.other_activations)
+            and not (self.symmetric_inputs and stored.asymmetric_quantize_inputs)
+            and (self.over_columns is None or stored.columns > self.over_columns)
+            and (self.over_blocks_per_row is None or stored.most_blocks_per_row > self.over_blocks_per_row)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A runtime, and what it is known to execute right."""
+    """A runtime, and what it is known to execute right and wrong: the one table that everybody reads.
+
+    Whatever no rule allows is refused, and the hazards say what would come of it.
+    """
 
     name: str
     rules: tuple[Rule, ...]
-    refusals: tuple[Refusal, ...]
+    hazards: tuple[Hazard, ...]
 
     def rules_for(self, use: WeightUse) -> tuple[Rule, ...]:
         """All ways for this use; empty if there is none."""
         return tuple(rule for rule in self.rules if rule.use == use)
 
+    def runs(self, stored: StoredWeight) -> bool:
+        """Whether some rule allows the weight as it is stored."""
+        return any(rule.runs(stored) for rule in self.rules)
+
+    def hazards_of(self, stored: StoredWeight) -> tuple[Hazard, ...]:
+        """All hazards of a weight as it is stored."""
+        return tuple(hazard for hazard in self.hazards if hazard.hits(stored))
+
+    def refused_ways(self, use: WeightUse) -> tuple[Hazard, ...]:
+        """The hazards that stand against this use as such, whatever its version, layout and size."""
+        return tuple(
+            hazard
+            for hazard in self.hazards
+            if hazard.severity is Severity.ERROR and hazard.concerns(use) and not _depends(hazard)
+        )
+
     def why_refused(self, use: WeightUse) -> str:
         """One clause that says why no rule fits this use."""
-        for refusal in self.refusals:
-            if refusal.use == use:
-                return f"{refusal.effect} ({refusal.source})"
+        for hazard in self.refused_ways(use):
+            if hazard.route is not Route.NATIVE:  # what a kernel cannot read may still be unpacked for it
+                return f"{hazard.effect} ({hazard.source})"
         return f"nothing is known to run {use} sparse on {self.name}"
+
+
+def _depends(hazard: Hazard) -> bool:
+    """Whether more than operator, types and route must come together."""
+    conditions = (hazard.version, hazard.other_version, hazard.over_columns, hazard.over_blocks_per_row)
+    lists = (hazard.layouts, hazard.other_layouts, hazard.other_activations)
+    return any(c is not None for c in conditions) or any(lists) or hazard.symmetric_inputs

@@ -21,7 +21,7 @@ from sparsetool_converters.sparsity import BlockFormat, DimensionFormat, block_c
 from sparsetool_converters.targets import LITERT, Route, Target
 
 DENSIFY_ONLY = Target(
-    name="densify", rules=tuple(rule for rule in LITERT.rules if rule.route is Route.DENSIFY), refusals=()
+    name="densify", rules=tuple(rule for rule in LITERT.rules if rule.route is Route.DENSIFY), hazards=()
 )
 
 

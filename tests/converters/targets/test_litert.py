@@ -1,33 +1,47 @@
-"""The table of the LiteRT runtime, row by row on the runtime itself."""
+"""The table of the LiteRT runtime, held against itself and against its cases."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from kernel_sets import assert_alike, isolated_runs, worst_differences
 from one_op_models import one_op, weight_for
 
-from sparsetool.verify import FailedRun, FinishedRun, KernelSet
+from sparsetool.verify import ALL_KERNEL_SETS, KernelSet
+from sparsetool.verify.trials import Trial, run_trials
 from sparsetool_converters.errors import UsageError
 from sparsetool_converters.model import Model
 from sparsetool_converters.passes import EncodeSparse
 from sparsetool_converters.plan import make_plan
-from sparsetool_converters.targets import LITERT, Refusal, Route, Rule, Target, WeightUse, target_named
+from sparsetool_converters.targets import (
+    LITERT,
+    PORTABLE,
+    Hazard,
+    Outcome,
+    Route,
+    Rule,
+    Severity,
+    Target,
+    WeightUse,
+    target_named,
+)
+from sparsetool_converters.targets.cases import Case, cases_of
+from sparsetool_converters.targets.lint import lint
 
-WRONG = 1000.0  # times the tolerance: other numbers, not other rounding
-DTYPES = {"FLOAT32": "float32", "FLOAT16": "float16", "INT8": "int8"}
+DTYPES = {"FLOAT32": "float32", "FLOAT16": "float16", "INT8": "int8", "INT16": "int16"}
+CASES = cases_of(LITERT)
 
 
-def model_for(use: WeightUse, *, block: int = 1, fused: int = 0) -> bytes:
+def model_for(use: WeightUse, *, block: int = 1, fused: int = 0, version: int | None = None) -> bytes:
     weight = weight_for(use.op, DTYPES[use.weight], block=block)
-    return one_op(use.op, weight, DTYPES[use.activation], dequantized=use.dequantized, fused=fused)
+    return one_op(use.op, weight, DTYPES[use.activation], dequantized=use.dequantized, fused=fused, version=version)
 
 
-def encoded_by(rule: Rule, data: bytes) -> bytes:
+def planned(rule: Rule, data: bytes) -> bytes:
     """The model with its weight encoded by this rule and no other."""
     model = Model.from_bytes(data)
-    plan = make_plan(model, Target(name="one rule", rules=(rule,), refusals=()))
+    plan = make_plan(model, Target(name="one rule", rules=(rule,), hazards=()))
     (decision,) = plan.encoded()
     assert decision.rule == rule
     assert len(EncodeSparse(plan)(model)) == 1
@@ -39,110 +53,116 @@ def single_block_rules() -> list[Rule]:
     return [replace(rule, blocks=chosen) for rule in LITERT.rules for chosen in ([(b,) for b in rule.blocks] or [()])]
 
 
-def name_of(row: Rule | Refusal) -> str:
-    parts = [row.use.op, row.use.weight, row.use.activation] + ["dequantized"] * row.use.dequantized
-    if isinstance(row, Rule):
-        parts += [row.route, *(f"{r}x{c}" for r, c in row.blocks)]
-    return " ".join(parts)
+def name_of(rule: Rule) -> str:
+    parts = [rule.use.op, rule.use.weight, rule.use.activation] + ["dequantized"] * rule.use.dequantized
+    return " ".join([*parts, rule.route, *(f"{r}x{c}" for r, c in rule.blocks)])
 
 
 @pytest.mark.parametrize("rule", single_block_rules(), ids=name_of)
-def test_rule_gives_the_numbers_of_the_dense_twin_on_every_kernel_set(rule: Rule) -> None:
+def test_what_the_planner_emits_for_a_rule_passes_the_lint_and_is_smaller(rule: Rule) -> None:
     dense = model_for(rule.use, block=rule.blocks[0][1] if rule.blocks else 1)
-    encoded = encoded_by(rule, dense)
+    encoded = planned(rule, dense)
     assert len(encoded) < len(dense)
-    assert_alike(dense, encoded)
+    assert lint(Model.from_bytes(encoded), LITERT) == ()
 
 
-@pytest.mark.parametrize("refusal", LITERT.refusals, ids=name_of)
-def test_refused_use_fails_or_gives_other_numbers_on_some_kernel_set(refusal: Refusal) -> None:
-    dense = model_for(refusal.use)
-    encoded = encoded_by(Rule(use=refusal.use, route=Route.DENSIFY, source="to be refused"), dense)
-    worst = worst_differences(dense, encoded)
-    assert worst[KernelSet.DEFAULT] > WRONG
-    assert worst[KernelSet.NO_DELEGATES] == worst[KernelSet.REFERENCE] == 0.0
+@cache
+def planned_trials() -> dict[str, dict[KernelSet, Trial]]:
+    """What came of that beside the dense twin, by the name of the rule."""
+    pairs = {}
+    for rule in single_block_rules():
+        dense = model_for(rule.use, block=rule.blocks[0][1] if rule.blocks else 1)
+        pairs[name_of(rule)] = (dense, planned(rule, dense))
+    return dict(zip(pairs, run_trials(list(pairs.values()), ALL_KERNEL_SETS), strict=True))
 
 
-@pytest.mark.parametrize("weight", ["FLOAT16", "INT8"])
-def test_dequantized_weights_of_an_operator_that_xnnpack_leaves_alone_are_wrong(weight: str) -> None:
-    use = WeightUse(op="CONV_2D", weight=weight, activation="FLOAT32", dequantized=True)
-    dense = model_for(use, fused=schema.ActivationFunctionType.TANH)
-    (rule,) = LITERT.rules_for(use)
-    worst = worst_differences(dense, encoded_by(replace(rule, fused_activations=()), dense))
-    assert worst[KernelSet.DEFAULT] > WRONG
-    (decision,) = make_plan(Model.from_bytes(dense), LITERT).decisions
-    assert "fused TANH" in decision.reason
+@pytest.mark.parametrize("rule", single_block_rules(), ids=name_of)
+def test_what_the_planner_emits_for_a_rule_runs_right_on_every_kernel_set(rule: Rule) -> None:
+    trials = planned_trials()[name_of(rule)]
+    assert {trial.outcome for trial in trials.values()} == {Outcome.RIGHT}, trials
 
 
-@pytest.mark.parametrize("fused", ["RELU", "RELU_N1_TO_1", "RELU6"])
-def test_dequantized_weights_are_right_under_activations_that_xnnpack_knows(fused: str) -> None:
-    use = WeightUse(op="CONV_2D", weight="FLOAT16", activation="FLOAT32", dequantized=True)
-    dense = model_for(use, fused=getattr(schema.ActivationFunctionType, fused))
-    (rule,) = LITERT.rules_for(use)
-    assert_alike(dense, encoded_by(rule, dense))
+@pytest.mark.parametrize("hazard", LITERT.hazards, ids=lambda hazard: hazard.name)
+def test_each_hazard_has_a_case_or_the_source_that_makes_it_unsafe(hazard: Hazard) -> None:
+    cases = [case for case in CASES if case.row == hazard.name]
+    assert hazard.source
+    assert hazard.way_out
+    assert bool(cases) == (hazard.outcomes is not None)
+    assert all(case.expected == hazard.outcomes for case in cases)
+    if hazard.severity is Severity.ERROR and hazard.outcomes is not None:
+        assert not hazard.outcomes.all_right()
 
 
-def test_native_sparse_under_another_version_is_read_as_dense_by_xnnpack() -> None:
-    (rule,) = [r for r in LITERT.rules if r.route is Route.NATIVE and r.use.weight == "FLOAT32"]
-    dense = model_for(rule.use)
-    model = Model.from_bytes(encoded_by(replace(rule, blocks=((1, 1),)), dense))
-    model.subgraphs[0].operators[0].code.fields.version = 1
-    worst = worst_differences(dense, model.to_bytes())
-    assert worst[KernelSet.DEFAULT] > WRONG
+def test_each_rule_has_a_case_for_each_block() -> None:
+    names = [case.name for case in CASES if not case.row]
+    for rule in single_block_rules():
+        how = "behind DENSIFY" if rule.route is Route.DENSIFY else "native"
+        assert [name for name in names if name.startswith(f"{rule.use},") and name.endswith(how)], name_of(rule)
 
 
-def test_int8_fully_connected_behind_densify_fails_under_its_own_version() -> None:
-    (rule,) = [r for r in LITERT.rules if r.route is Route.DENSIFY and r.use == FULLY_INT8]
-    candidate = isolated_runs(encoded_by(replace(rule, version=None), model_for(rule.use)))
-    assert isinstance(candidate[KernelSet.DEFAULT], FailedRun)
-    assert isinstance(candidate[KernelSet.NO_DELEGATES], FinishedRun)
+def test_case_names_differ() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)
 
 
-FULLY_INT8 = WeightUse(op="FULLY_CONNECTED", weight="INT8", activation="INT8")
-HYBRID = WeightUse(op="FULLY_CONNECTED", weight="INT8", activation="FLOAT32")
+def test_every_rule_has_a_source() -> None:
+    assert all(rule.source for rule in LITERT.rules)
 
 
-@pytest.mark.parametrize(("columns", "block_per_row"), [(4096 + 16, 3), (4096, 256)])
-def test_hybrid_beyond_what_its_ledger_counts_is_wrong(columns: int, block_per_row: int) -> None:
-    (rule,) = [r for r in LITERT.rules if r.route is Route.NATIVE and r.use == HYBRID]
-    weight = np.zeros((40, columns), np.int8)
-    weight[:, -16 * block_per_row :][:2] = 1
-    dense = one_op("FULLY_CONNECTED", weight)
-    beyond = replace(rule, max_columns=None, max_blocks_per_row=None)
-    worst = worst_differences(dense, encoded_by(beyond, dense))
-    assert max(worst.values()) > WRONG
-
-
-@pytest.mark.parametrize(("columns", "block_per_row"), [(4096, 255)])
-def test_hybrid_at_the_limit_of_its_ledger_is_right(columns: int, block_per_row: int) -> None:
-    (rule,) = [r for r in LITERT.rules if r.route is Route.NATIVE and r.use == HYBRID]
-    weight = np.zeros((40, columns), np.int8)
-    weight[:, -16 * block_per_row :][:2] = 1
-    dense = one_op("FULLY_CONNECTED", weight)
-    assert_alike(dense, encoded_by(rule, dense))
-
-
-def test_every_row_has_a_source() -> None:
-    assert all(row.source for row in (*LITERT.rules, *LITERT.refusals))
-
-
-def test_no_use_is_both_allowed_and_refused() -> None:
-    assert not {rule.use for rule in LITERT.rules} & {refusal.use for refusal in LITERT.refusals}
+@pytest.mark.parametrize("rule", LITERT.rules, ids=name_of)
+def test_no_use_is_both_allowed_and_refused_whatever_else_holds(rule: Rule) -> None:
+    assert rule.route not in {hazard.route for hazard in LITERT.refused_ways(rule.use)}
 
 
 def test_native_rules_come_with_blocks_and_densify_without() -> None:
     assert all(bool(rule.blocks) == (rule.route is Route.NATIVE) for rule in LITERT.rules)
 
 
+def test_planner_leaves_fused_activations_that_xnnpack_does_not_know() -> None:
+    use = WeightUse(op="CONV_2D", weight="FLOAT16", activation="FLOAT32", dequantized=True)
+    dense = model_for(use, fused=schema.ActivationFunctionType.TANH)
+    (decision,) = make_plan(Model.from_bytes(dense), LITERT).decisions
+    assert "fused TANH" in decision.reason
+
+
+def test_planner_leaves_dequantized_weights_of_a_version_that_xnnpack_does_not_take() -> None:
+    use = WeightUse(op="FULLY_CONNECTED", weight="FLOAT16", activation="FLOAT32", dequantized=True)
+    (decision,) = make_plan(Model.from_bytes(model_for(use, version=8)), LITERT).decisions
+    assert "version 8" in decision.reason
+
+
+@pytest.mark.parametrize(("columns", "blocks"), [(4096 + 16, 3), (4096, 256)])
+def test_planner_stays_below_what_the_hybrid_ledger_counts(columns: int, blocks: int) -> None:
+    weight = np.zeros((40, columns), np.int8)
+    weight[:2, -16 * blocks :] = 1
+    (decision,) = make_plan(Model.from_bytes(one_op("FULLY_CONNECTED", weight)), LITERT).encoded()
+    assert decision.rule.route is Route.DENSIFY
+
+
 def test_use_of_which_nothing_is_known_is_refused_by_its_name() -> None:
-    use = WeightUse(op="CONV_3D", weight="FLOAT32", activation="FLOAT32")
+    use = WeightUse(op="SVDF", weight="FLOAT32", activation="FLOAT32")
     assert LITERT.rules_for(use) == ()
     assert LITERT.why_refused(use) == (
-        "nothing is known to run CONV_3D with FLOAT32 weights and FLOAT32 activations sparse on litert"
+        "nothing is known to run SVDF with FLOAT32 weights and FLOAT32 activations sparse on litert"
     )
+
+
+def test_refused_use_is_told_with_its_source() -> None:
+    use = WeightUse(op="CONV_2D", weight="INT8", activation="FLOAT32")
+    assert LITERT.why_refused(use).startswith("int8 weights behind DENSIFY fail to load under XNNPACK")
+    assert "xnnpack_delegate.cc" in LITERT.why_refused(use)
 
 
 def test_unknown_target_is_refused_with_the_known_ones() -> None:
     assert target_named("litert") is LITERT
-    with pytest.raises(UsageError, match="target 'tflm' is not known; known targets: litert"):
+    assert target_named("portable") is PORTABLE
+    with pytest.raises(UsageError, match="target 'tflm' is not known; known targets: litert, portable"):
         target_named("tflm")
+
+
+def lint_names(case: Case) -> set[str]:
+    return {finding.name for finding in lint(Model.from_bytes(case.build()[1]), LITERT)}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_lint_finds_the_row_of_each_case_and_no_other(case: Case) -> None:
+    assert lint_names(case) == ({case.row} if case.row else set())

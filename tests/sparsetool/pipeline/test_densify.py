@@ -92,9 +92,9 @@ def test_a_dense_model_is_copied(tmp_path, destination, dense_model):
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (read_sparse(HYBRID, block_csr((1, 16)), version=12), "weight is read sparse by FULLY_CONNECTED version 12"),
-        (read_sparse(HYBRID, block_csr((1, 4))), "weight is read sparse by FULLY_CONNECTED version 8"),
-        (read_sparse(FLOAT, block_csr((4, 1))), "weight is read sparse by FULLY_CONNECTED version 8"),
+        (read_sparse(HYBRID, block_csr((1, 16)), version=12), "weight in FULLY_CONNECTED (subgraph 0, operator 0): "),
+        (read_sparse(HYBRID, block_csr((1, 4))), "weight in FULLY_CONNECTED (subgraph 0, operator 0): "),
+        (read_sparse(FLOAT, block_csr((4, 1))), "weight in FULLY_CONNECTED (subgraph 0, operator 0): "),
     ],
     ids=["version", "garbage", "crash"],
 )
@@ -157,7 +157,7 @@ class TestASourceThatCannotBeMadeSmaller:
         assert heard.notes == []
 
     def test_is_not_if_the_target_cannot_read_it(self, small, destination, heard, monkeypatch):
-        monkeypatch.setitem(TARGETS, "plain", Target(name="plain", rules=(), refusals=()))
+        monkeypatch.setitem(TARGETS, "plain", Target(name="plain", rules=(), hazards=()))
         compress(small, destination, Settings(target="plain"), listener=heard)
         assert not is_sparse(destination.read_bytes())
         assert heard.notes == []

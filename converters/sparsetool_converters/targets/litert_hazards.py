@@ -1,0 +1,351 @@
+"""What the stock LiteRT CPU runtime, ai-edge-litert 2.3.0, fails at, crashes at or silently gets wrong."""
+
+from sparsetool_converters.targets.litert_limits import (
+    MAX_BLOCKS_PER_ROW,
+    MAX_COLUMNS,
+    SPARSE_VERSION,
+    XNNPACK_ACTIVATIONS,
+)
+from sparsetool_converters.targets.outcomes import GARBAGE, RIGHT, Outcome, Outcomes, Severity
+from sparsetool_converters.targets.rules import DENSIFY_OP, MALFORMED, MODEL_OUTPUT, NOT_SPARSE, Hazard, Route
+
+_KERNEL = "tflite/kernels/fully_connected.cc:{} @ f674577, executed"
+_XNNPACK = "tflite/delegates/xnnpack/xnnpack_delegate.cc:{} @ f674577, executed"
+_CONVERTER = "tflite/kernels/internal/utils/sparsity_format_converter.cc @ f674577"
+_FULLY_CONNECTED = ("FULLY_CONNECTED",)
+_KNOW_NO_SPARSITY = (
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "TRANSPOSE_CONV",
+    "CONV_3D",
+    "BATCH_MATMUL",
+    "GATHER",
+    "EMBEDDING_LOOKUP",
+)
+_LSTMS = ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM")
+_ON_DEFAULT = {"no_delegates": Outcome.RIGHT, "reference": Outcome.RIGHT}
+_NOT_WITHOUT_REFERENCE = {"reference": Outcome.RIGHT}
+
+# Layouts that differ from the right one only in what the kernel does not look at
+_READ_AS_FLOAT = ("transposed csr", "block 4x1", "transposed block 1x4", "transposed block 4x1")
+_READ_AS_INT8 = ("block 16x1", "transposed block 1x16", "transposed block 16x1")
+
+_BEHIND_DENSIFY = "put DENSIFY before it, or store it dense"
+_STORE_DENSE = "store it dense"
+
+HAZARDS = (
+    Hazard(
+        name="malformed",
+        layouts=(MALFORMED,),
+        outcomes=None,
+        effect="the runtime trusts these metadata, and reads or writes outside of the tensor",
+        way_out="encode the weight anew, with a shape that the block divides",
+        source=f"{_CONVERTER}: sizes are divided by the block's, and no index is checked",
+    ),
+    # FULLY_CONNECTED, sparse weights as they are
+    Hazard(
+        name="sparse-version",
+        ops=_FULLY_CONNECTED,
+        dequantized=False,
+        route=Route.NATIVE,
+        other_version=SPARSE_VERSION,
+        outcomes=Outcomes(default=Outcome.GARBAGE, **_ON_DEFAULT),
+        effect=f"XNNPACK reads sparse weights as dense unless the operator's version is {SPARSE_VERSION}",
+        way_out=f"give the operator a code of its own with version {SPARSE_VERSION}",
+        source=_XNNPACK.format(3270),
+    ),
+    Hazard(
+        name="float-block-misread",
+        ops=_FULLY_CONNECTED,
+        weights=("FLOAT32",),
+        activations=("FLOAT32",),
+        dequantized=False,
+        route=Route.NATIVE,
+        layouts=_READ_AS_FLOAT,
+        outcomes=Outcomes(default=Outcome.GARBAGE, no_delegates=Outcome.GARBAGE, **_NOT_WITHOUT_REFERENCE),
+        effect="the kernel looks at neither traversal order nor block map, and takes this for rows of csr or 1x4",
+        way_out="encode it in rows, as csr or in blocks of 1x4, or put DENSIFY before it",
+        source=_KERNEL.format(1892),
+    ),
+    Hazard(
+        name="float-block",
+        ops=_FULLY_CONNECTED,
+        weights=("FLOAT32",),
+        activations=("FLOAT32",),
+        dequantized=False,
+        route=Route.NATIVE,
+        other_layouts=("csr", "block 1x4", *_READ_AS_FLOAT),
+        outcomes=Outcomes(
+            default=Outcome.FAILS_AT_INVOKE, no_delegates=Outcome.FAILS_AT_INVOKE, **_NOT_WITHOUT_REFERENCE
+        ),
+        effect="the float kernel knows csr and blocks of 1x4 only, by rows",
+        way_out="encode it in rows, as csr or in blocks of 1x4, or put DENSIFY before it",
+        source=_KERNEL.format(1892),
+    ),
+    Hazard(
+        name="hybrid-block",
+        ops=_FULLY_CONNECTED,
+        weights=("INT8",),
+        activations=("FLOAT32",),
+        dequantized=False,
+        route=Route.NATIVE,
+        other_layouts=("block 1x16",),
+        outcomes=GARBAGE,
+        effect="the hybrid kernel takes every block for 1x16",
+        way_out=f"encode it in blocks of 1x16, or put DENSIFY before it, with version {SPARSE_VERSION}",
+        source=_KERNEL.format(1199),
+    ),
+    Hazard(
+        name="hybrid-columns",
+        ops=_FULLY_CONNECTED,
+        weights=("INT8",),
+        activations=("FLOAT32",),
+        dequantized=False,
+        route=Route.NATIVE,
+        over_columns=MAX_COLUMNS,
+        outcomes=GARBAGE,
+        effect=f"the hybrid kernel cannot address more than {MAX_COLUMNS:,} inputs, and goes on without an error",
+        way_out=f"put DENSIFY before it, with version {SPARSE_VERSION}, or store it dense",
+        source=_KERNEL.format(1199),
+    ),
+    Hazard(
+        name="hybrid-blocks-per-row",
+        ops=_FULLY_CONNECTED,
+        weights=("INT8",),
+        activations=("FLOAT32",),
+        dequantized=False,
+        route=Route.NATIVE,
+        layouts=("block 1x16",),
+        over_blocks_per_row=MAX_BLOCKS_PER_ROW,
+        outcomes=GARBAGE,
+        effect=f"the hybrid kernel cannot count more than {MAX_BLOCKS_PER_ROW} blocks in a row, and goes on without "
+        "an error",
+        way_out=f"put DENSIFY before it, with version {SPARSE_VERSION}, or store it dense",
+        source=_KERNEL.format(1199),
+    ),
+    Hazard(
+        name="hybrid-symmetric-inputs",
+        ops=_FULLY_CONNECTED,
+        weights=("INT8",),
+        activations=("FLOAT32",),
+        dequantized=False,
+        version=SPARSE_VERSION,
+        symmetric_inputs=True,
+        outcomes=Outcomes(default=Outcome.ROUGHLY, **_ON_DEFAULT),
+        severity=Severity.WARNING,
+        effect="the builtin kernel quantizes inputs symmetrically, and XNNPACK's dense one does not: other rounding",
+        way_out="set asymmetric_quantize_inputs",
+        source=_KERNEL.format(825),
+    ),
+    Hazard(
+        name="int8-block-misread",
+        ops=_FULLY_CONNECTED,
+        weights=("INT8",),
+        activations=("INT8",),
+        dequantized=False,
+        route=Route.NATIVE,
+        layouts=_READ_AS_INT8,
+        outcomes=GARBAGE,
+        effect="the kernel looks at neither traversal order nor block map, and takes this for rows of 1x16",
+        way_out=f"encode it in blocks of 1x16, or put DENSIFY before it, with version {SPARSE_VERSION}",
+        source=_KERNEL.format(1651),
+    ),
+    Hazard(
+        name="int8-block",
+        ops=_FULLY_CONNECTED,
+        weights=("INT8",),
+        activations=("INT8",),
+        dequantized=False,
+        route=Route.NATIVE,
+        other_layouts=("block 1x16", *_READ_AS_INT8),
+        outcomes=Outcomes.everywhere(Outcome.FAILS_AT_INVOKE),
+        effect="the int8 kernel knows blocks of 1x16 only, by rows",
+        way_out=f"encode it in blocks of 1x16, or put DENSIFY before it, with version {SPARSE_VERSION}",
+        source=_KERNEL.format(1651),
+    ),
+    Hazard(
+        name="int16-activations",
+        ops=_FULLY_CONNECTED,
+        activations=("INT16",),
+        route=Route.NATIVE,
+        outcomes=GARBAGE,
+        effect="the kernel for int16 activations reads sparse weights as dense",
+        way_out=_BEHIND_DENSIFY,
+        source=_KERNEL.format(1697),
+    ),
+    Hazard(
+        name="int4-direct",
+        ops=_FULLY_CONNECTED,
+        weights=("INT4", "INT2"),
+        route=Route.NATIVE,
+        outcomes=GARBAGE,
+        effect="the kernels read sparse weights of less than a byte as dense",
+        way_out=_STORE_DENSE,
+        source=_KERNEL.format(1892),
+    ),
+    # Other operators, sparse weights as they are
+    Hazard(
+        name="sparse-dequantize",
+        dequantized=True,
+        route=Route.NATIVE,
+        outcomes=GARBAGE,
+        effect="DEQUANTIZE reads sparse values as dense",
+        way_out="put DENSIFY before DEQUANTIZE",
+        source="tflite/kernels/dequantize.cc @ f674577, executed",
+    ),
+    Hazard(
+        name="hybrid-lstm-sparse",
+        ops=_LSTMS,
+        weights=("INT8",),
+        activations=("FLOAT32",),
+        dequantized=False,
+        route=Route.NATIVE,
+        outcomes=GARBAGE,
+        effect="the hybrid LSTM takes all weights for sparse or none, and needs a projection for that",
+        way_out=_BEHIND_DENSIFY,
+        source="tflite/kernels/lstm.cc:1376,1741 @ f674577, executed",
+    ),
+    *(
+        Hazard(
+            name=name,
+            ops=ops,
+            weights=weights,
+            dequantized=False,
+            route=Route.NATIVE,
+            outcomes=GARBAGE,
+            effect="the kernel reads sparse weights as dense",
+            way_out=_BEHIND_DENSIFY,
+            source="tflite/kernels/*.cc @ f674577: none of them asks for sparsity; executed",
+        )
+        for name, ops, weights in (
+            ("sparse-ignored", _KNOW_NO_SPARSITY, ()),
+            ("float-lstm-sparse", _LSTMS, ("FLOAT32",)),
+        )
+    ),
+    # Behind DENSIFY
+    Hazard(
+        name="densify-type",
+        weights=("INT4", "INT2", "INT16", "UINT8"),
+        route=Route.DENSIFY,
+        outcomes=Outcomes.everywhere(Outcome.FAILS_AT_INVOKE),
+        effect="DENSIFY unpacks float32, float16 and int8 only",
+        way_out=_STORE_DENSE,
+        source="tflite/kernels/densify.cc @ f674577, executed",
+    ),
+    Hazard(
+        name="densify-of-dense",
+        ops=(DENSIFY_OP,),
+        layouts=(NOT_SPARSE,),
+        outcomes=Outcomes.everywhere(Outcome.FAILS_AT_LOAD),
+        effect="DENSIFY takes a sparse constant and nothing else",
+        way_out="remove the DENSIFY",
+        source="tflite/kernels/densify.cc:62 @ f674577, executed",
+    ),
+    Hazard(
+        name="densify-output",
+        ops=(MODEL_OUTPUT,),
+        route=Route.DENSIFY,
+        outcomes=Outcomes(default=Outcome.GARBAGE, **_ON_DEFAULT),
+        effect="XNNPACK unpacks weights for itself and writes none that the caller could read",
+        way_out="store it dense, or take it off the outputs",
+        source=_XNNPACK.format(7406),
+    ),
+    Hazard(
+        name="sparse-output",
+        ops=(MODEL_OUTPUT,),
+        route=Route.NATIVE,
+        outcomes=GARBAGE,
+        effect="the caller reads sparse values as dense",
+        way_out="store it dense, or take it off the outputs",
+        source="tflite/core/interpreter_builder.cc @ f674577, executed",
+    ),
+    Hazard(
+        name="int8-densify-version",
+        ops=_FULLY_CONNECTED,
+        weights=("INT8",),
+        activations=("INT8", "FLOAT32"),
+        dequantized=False,
+        route=Route.DENSIFY,
+        other_version=SPARSE_VERSION,
+        outcomes=Outcomes(default=Outcome.FAILS_AT_LOAD, **_ON_DEFAULT),
+        effect="XNNPACK finds no int8 weights behind DENSIFY",
+        way_out=f"give the operator a code of its own with version {SPARSE_VERSION}, or encode in blocks of 1x16 "
+        "without DENSIFY",
+        source=_XNNPACK.format(5157),
+    ),
+    Hazard(
+        name="hybrid-densify",
+        ops=("CONV_2D", "TRANSPOSE_CONV"),
+        weights=("INT8",),
+        activations=("FLOAT32",),
+        dequantized=False,
+        route=Route.DENSIFY,
+        outcomes=Outcomes(default=Outcome.FAILS_AT_LOAD, **_ON_DEFAULT),
+        effect="int8 weights behind DENSIFY fail to load under XNNPACK when activations are float32",
+        way_out="store it dense, or put DEQUANTIZE between DENSIFY and the operator",
+        source=_XNNPACK.format("4141,7038"),
+    ),
+    Hazard(
+        name="hybrid-densify-matmul",
+        ops=("BATCH_MATMUL",),
+        weights=("INT8",),
+        activations=("FLOAT32",),
+        dequantized=False,
+        route=Route.DENSIFY,
+        outcomes=Outcomes(default=Outcome.GARBAGE, **_ON_DEFAULT),
+        effect="int8 weights behind DENSIFY are unwritten memory under XNNPACK when activations are float32",
+        way_out="store it dense, or put DEQUANTIZE between DENSIFY and the operator",
+        source=_XNNPACK.format(3576),
+    ),
+    Hazard(
+        name="dequantized-builtin",
+        ops=("GATHER", "EMBEDDING_LOOKUP", *_LSTMS),
+        dequantized=True,
+        route=Route.DENSIFY,
+        outcomes=Outcomes(default=Outcome.GARBAGE, **_ON_DEFAULT),
+        effect="XNNPACK takes DENSIFY and DEQUANTIZE but not this operator, which then reads memory that nobody wrote",
+        way_out="store it dense, or as float32 or int8 behind DENSIFY alone",
+        source=_XNNPACK.format(7406),
+    ),
+    Hazard(
+        name="dequantized-activation",
+        ops=("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "BATCH_MATMUL"),
+        dequantized=True,
+        route=Route.DENSIFY,
+        other_activations=XNNPACK_ACTIVATIONS,
+        outcomes=Outcomes(default=Outcome.GARBAGE, **_ON_DEFAULT),
+        effect="XNNPACK takes DENSIFY and DEQUANTIZE but no operator with this fused activation, which then reads "
+        "memory that nobody wrote",
+        way_out="store it dense, or make the activation an operator of its own",
+        source=_XNNPACK.format(7406),
+    ),
+    Hazard(
+        name="dequantized-version",
+        ops=_FULLY_CONNECTED,
+        dequantized=True,
+        route=Route.DENSIFY,
+        version=SPARSE_VERSION,
+        outcomes=Outcomes(default=Outcome.GARBAGE, **_ON_DEFAULT),
+        effect=f"XNNPACK takes DENSIFY and DEQUANTIZE but no operator of version {SPARSE_VERSION}, which then reads "
+        "memory that nobody wrote",
+        way_out="give the operator a code of its own with another version",
+        source=_XNNPACK.format(7406),
+    ),
+    # Right, but not as it could be
+    *(
+        Hazard(
+            name=f"leaves-xnnpack-{route}",
+            ops=_FULLY_CONNECTED,
+            weights=weights,
+            dequantized=dequantized,
+            route=route,
+            version=SPARSE_VERSION,
+            outcomes=RIGHT,
+            severity=Severity.WARNING,
+            effect=f"a FULLY_CONNECTED of version {SPARSE_VERSION} leaves XNNPACK for the builtin kernel: slower",
+            way_out="give the operator a code of its own with another version",
+            source=_XNNPACK.format(3270),
+        )
+        for route, weights, dequantized in ((Route.DENSIFY, ("FLOAT32",), False), (Route.DENSE, (), None))
+    ),
+)

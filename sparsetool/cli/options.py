@@ -1,0 +1,38 @@
+"""What several commands share: the screen, and options that mean the same everywhere."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sparsetool.cli.screen import Screen
+
+screen = Screen()
+
+
+class Goal(StrEnum):
+    """What encoding makes small; the values are those of the recipe."""
+
+    DISK = "disk"
+    RAM = "ram"
+    SPEED = "speed"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
+Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds for each run of a model.")]
+SamplesFile = Annotated[
+    Path | None,
+    typer.Option("--samples", help="Inputs to compare outputs on, .npz or .npy; random ones if left out."),
+]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results; by default runs beside the recipe.")]
+TargetName = Annotated[
+    str, typer.Option("--target", help="litert: the stock CPU runtime; portable: readers that know no sparsity.")
+]
+ObjectiveName = Annotated[
+    Goal, typer.Option("--objective", help="What encoding makes small: the file, RAM, or time where that is known.")
+]
+ModelOut = Annotated[
+    Path, typer.Option("--output", "-o", help=".tflite for the runtime, .tflite.zst for the packed file.")
+]
