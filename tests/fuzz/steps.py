@@ -6,7 +6,8 @@ from sparsetool.report.inspection import inspect_model
 from sparsetool_converters.model import Model
 from sparsetool_converters.passes import Canonicalize, CompactHiddenUnits, Densify, EncodeSparse
 from sparsetool_converters.plan import make_plan
-from sparsetool_converters.targets import LITERT
+from sparsetool_converters.targets import LITERT, PORTABLE
+from sparsetool_converters.targets.lint import lint
 
 Step = Callable[[bytes], object]
 
@@ -19,6 +20,12 @@ def densify(data: bytes) -> None:
     model = Model.from_bytes(data)
     Densify()(model)
     model.to_bytes()
+
+
+def hold_against_targets(data: bytes) -> None:
+    model = Model.from_bytes(data)
+    for target in (LITERT, PORTABLE):
+        lint(model, target)
 
 
 def convert(data: bytes) -> None:
@@ -35,4 +42,4 @@ def copy(data: bytes) -> None:
 
 
 # What else reads files of others belongs here: a function of the file's bytes.
-STEPS: tuple[Step, ...] = (copy, inspect, densify, convert)
+STEPS: tuple[Step, ...] = (copy, inspect, hold_against_targets, densify, convert)

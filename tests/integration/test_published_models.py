@@ -17,7 +17,7 @@ from sparsetool_converters.targets import LITERT
 
 LIST_PATH = Path(__file__).parents[1] / "published" / "models.toml"
 PUBLISHED = [entry["name"] for entry in tomllib.loads(LIST_PATH.read_text(encoding="utf-8"))["model"]]
-TARGETS = ("litert",)
+TARGETS = ("litert", "portable")
 SPARSE = "face_detection_full_range_sparse.tflite"
 NOT_AT_ITS_OWN_SHAPE = "melspectrogram.tflite"  # its own input of [1, 1] is too short for its first convolution
 LENGTH = 1280  # of an input that takes any

@@ -75,9 +75,9 @@ class Packing:
                 "",
                 f"elements of {self.bits} bits hold {lowest} to {highest}, not values from {found[0]} to {found[1]}",
             )
-        filled = np.zeros((self.nbytes(values.size), self.per_byte), np.uint8)
-        filled.reshape(-1)[: values.size] = values.reshape(-1).astype(self.dtype, copy=False).view(np.uint8)
-        payload = np.zeros(len(filled), np.uint8)
+        elements = values.reshape(-1).astype(self.dtype, copy=False).view(np.uint8)
+        payload = np.zeros(self.nbytes(values.size), np.uint8)
         for place in range(self.per_byte):
-            payload |= (filled[:, place] & (2**self.bits - 1)) << (self.bits * place)
+            there = elements[place :: self.per_byte] & (2**self.bits - 1)
+            payload[: there.size] |= there << (self.bits * place)
         return payload

@@ -1,4 +1,4 @@
-"""Payloads, and the tensors that hold them."""
+"""Tensors and their payloads."""
 
 from __future__ import annotations
 
@@ -163,6 +163,14 @@ class Tensor:
     def nbytes_of(self, elements: int) -> int:
         """Bytes that so many elements take. Raises as `dtype` does, but not for elements under a byte."""
         return self.dtype().itemsize * elements if self.packing is None else self.packing.nbytes(elements)
+
+    @property
+    def array_bytes(self) -> int:
+        """Bytes that `array` takes: what the shape declares, elements under a byte with one each.
+
+        Raises as `dtype` does, but not for elements under a byte.
+        """
+        return math.prod(self.shape) * (self.dtype().itemsize if self.packing is None else 1)
 
     def info(self, signature_name: str = "") -> TensorInfo:
         """The tensor as an input or output, named as a signature names it. Raises as `dtype` does."""

@@ -9,7 +9,6 @@ What the file computes stays: in particular `asymmetric_quantize_inputs` stays a
 kernel rounds its input, and that is the same for sparse weights and for dense ones.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -80,7 +79,7 @@ class Densify:
             allowed_bytes = max(OUTPUT_IN_ANY_CASE_BYTES, OUTPUT_PER_PAYLOAD_BYTE * payload_bytes)
         left_bytes = allowed_bytes
         for tensor in sparse:
-            dense_bytes = tensor.nbytes_of(math.prod(tensor.shape))
+            dense_bytes = tensor.array_bytes
             if dense_bytes > left_bytes:
                 raise EncodingError(
                     tensor.name,
