@@ -196,7 +196,7 @@ NATIVE = {
     "int8": (one_op("FULLY_CONNECTED", weight_for("FULLY_CONNECTED", "int8", block=16), "int8", per_channel=False), 4),
     "int8 per channel": (one_op("FULLY_CONNECTED", weight_for("FULLY_CONNECTED", "int8", block=16), "int8"), 4),
 }
-NATIVE_ONLY = Target(name="native", rules=tuple(r for r in LITERT.rules if r.route is Route.NATIVE), refusals=())
+NATIVE_ONLY = Target(name="native", rules=tuple(r for r in LITERT.rules if r.route is Route.NATIVE), hazards=())
 
 
 def delegated(data: bytes) -> bool:
