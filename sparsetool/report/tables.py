@@ -11,13 +11,14 @@ from sparsetool.report.records import ArtifactRecord, OutputRecord, TensorRecord
 KERNEL_SET_COLUMNS = ("default", "no-delegates", "reference")
 
 
-def _table(title: str) -> Table:
+def plain_table(title: str) -> Table:
+    """An empty table in the manner of all reports."""
     return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
 
 
 def artifact_table(artifacts: Sequence[ArtifactRecord]) -> Table:
     """Sizes in bytes, their ratio to the first artifact's, and accuracy."""
-    table = _table("Sizes in bytes; ratios to the first row")
+    table = plain_table("Sizes in bytes; ratios to the first row")
     table.add_column("model", no_wrap=True)
     for column in ("disk", "gzip -9", "zstd -19", "wire", "disk ratio", "wire ratio", "test accuracy"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -36,7 +37,7 @@ def artifact_table(artifacts: Sequence[ArtifactRecord]) -> Table:
 
 def layer_table(training: TrainingRecord) -> Table:
     """Zeros of each pruned variable; under it, what pruning did to accuracy and how large the checkpoint is."""
-    table = _table("Pruned layers")
+    table = plain_table("Pruned layers")
     table.caption_justify = "left"
     table.caption = (
         f"sparse checkpoint: {training.checkpoint_bytes:,} bytes on disk; validation accuracy: dense "
@@ -58,7 +59,7 @@ def layer_table(training: TrainingRecord) -> Table:
 
 def tensor_table(tensors: Sequence[TensorRecord]) -> Table:
     """How each constant is stored, and why."""
-    table = _table("Tensors")
+    table = plain_table("Tensors")
     table.add_column("tensor", overflow="fold", ratio=2)
     table.add_column("operator", no_wrap=True)
     table.add_column("shape", no_wrap=True)
@@ -82,7 +83,7 @@ def tensor_table(tensors: Sequence[TensorRecord]) -> Table:
 
 def plan_table(tensors: Sequence[PlannedTensor]) -> Table:
     """What each way of storing each constant would cost, a line for each way, and why the taken one is taken."""
-    table = _table("Plan")
+    table = plain_table("Plan")
     table.add_column("tensor", overflow="fold", ratio=2)
     table.add_column("operator", no_wrap=True)
     table.add_column("zeros", justify="right", no_wrap=True)
@@ -108,7 +109,7 @@ def plan_table(tensors: Sequence[PlannedTensor]) -> Table:
 
 def output_table(outputs: Sequence[OutputRecord], skipped: Sequence[str]) -> Table:
     """The worst relative error of each stage's outputs, kernel set by kernel set."""
-    table = _table("Outputs against the stage before")
+    table = plain_table("Outputs against the stage before")
     table.add_column("stage", no_wrap=True)
     for kernel_set in KERNEL_SET_COLUMNS:
         table.add_column(kernel_set, justify="right", no_wrap=True)

@@ -2,12 +2,13 @@
 
 from rich.table import Table
 
+from sparsetool.report.tables import plain_table
 from sparsetool.report.target_records import ExplanationRecord, TargetCheckRecord
 
 
 def difference_table(record: TargetCheckRecord) -> Table:
     """Where the runtime is not as the table says."""
-    table = Table(title=f"{record.runtime} is not as the table of {record.target} says", title_justify="left")
+    table = plain_table(f"{record.runtime} is not as the table of {record.target} says")
     table.add_column("case", overflow="fold", ratio=3)
     for column in ("row", "kernel set", "expected", "measured"):
         table.add_column(column, no_wrap=True)
@@ -19,7 +20,7 @@ def difference_table(record: TargetCheckRecord) -> Table:
 
 def weight_table(record: ExplanationRecord) -> Table:
     """How each weight is stored, and whether that runs."""
-    table = Table(title=f"{record.name} on {record.target}", title_justify="left")
+    table = plain_table(f"{record.name} on {record.target}")
     table.add_column("weight", overflow="fold", ratio=2)
     table.add_column("use", overflow="fold", ratio=2)
     table.add_column("shape", no_wrap=True)
