@@ -163,8 +163,8 @@ def compress(
         tensor_table(record.tensors),
         output_table(record.outputs, record.skipped),
         f"{source}: {before:,} bytes",
-        f"{output}: disk {sizes.disk:,} bytes ({before / sizes.disk:.1f}x smaller), "
-        f"wire {sizes.wire:,} bytes ({before / sizes.wire:.1f}x smaller)",
+        f"{output}: disk {sizes.disk:,} bytes ({_times(before, sizes.disk)}), "
+        f"wire {sizes.wire:,} bytes ({_times(before, sizes.wire)})",
     )
 
 
@@ -303,6 +303,12 @@ def inspect(
         show_json(to_json("inspect", record))
         return
     show(tensor_table(record.tensors), *_summary(record))
+
+
+def _times(before: int, after: int) -> str:
+    if before == after:
+        return "the same"
+    return f"{before / after:.1f}x smaller" if after < before else f"{after / before:.1f}x larger"
 
 
 def _summary(record: Any) -> list[str]:

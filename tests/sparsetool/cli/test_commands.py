@@ -178,3 +178,11 @@ def test_compressing_twice_says_that_the_second_time_nothing_is_gained(sparsetoo
     assert (tmp_path / "again.tflite").read_bytes() == (tmp_path / "small.tflite").read_bytes()
     (line,) = again.said
     assert line.startswith("small.tflite: stays as it is, ")
+
+
+def test_a_file_that_grew_is_not_called_smaller(sparsetool, model, tmp_path):
+    sparsetool("compress", model, "-o", "small.tflite")
+    done = sparsetool("compress", "small.tflite", "-o", "dense.tflite", "--target", "portable")
+    small, dense = ((tmp_path / name).stat().st_size for name in ("small.tflite", "dense.tflite"))
+    assert small < dense
+    assert f"dense.tflite: disk {dense:,} bytes ({dense / small:.1f}x larger)" in done.out
