@@ -179,8 +179,7 @@ def _layout(tensor: Tensor) -> _Layout:
     if tensor.element_dtype is None:  # no target runs these, whatever their layout is
         return _Layout(f"of {tensor.type_name}")
     try:
-        encoded = tensor.encoded()
-        tensor.array()
+        encoded = tensor.checked_encoding()
     except SparseToolError as problem:
         return _Layout(MALFORMED, problem=str(problem))
     return _Layout(layout_name(encoded.block_format), _most_blocks_per_row(encoded))
