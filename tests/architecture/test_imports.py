@@ -41,6 +41,16 @@ def test_asking_for_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert heavy_modules_after(statement) == set()
 
 
+def test_asking_for_help_does_not_wait_for_numpy_and_the_schema() -> None:
+    code = (
+        "import contextlib, runpy, sys; sys.argv = ['sparsetool', '--help']\n"
+        "with contextlib.suppress(SystemExit): runpy.run_module('sparsetool', run_name='__main__')\n"
+        "sys.exit(sorted({'numpy', 'pydantic', 'ai_edge_litert'} & set(sys.modules)) or 0)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
 def imported_modules(path: Path) -> Iterator[str]:
     """Full names of all that a file imports, at any depth, with `from a import b` as both a and a.b."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
