@@ -5,12 +5,13 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from sparsetool.budget import parse_size
 from sparsetool_converters.costs import Objective
 from sparsetool_converters.errors import RecipeError, UsageError
-from sparsetool_converters.passes.quantize import Quantization
+from sparsetool_converters.passes.quantize_layers import LayerRecipe, check_layer
+from sparsetool_converters.passes.recipes import Quantization, recipe_named
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Steps = Annotated[int, Field(ge=0)]
@@ -97,13 +98,45 @@ class BudgetSection(_Section):
     wire: Size | None = None
 
 
+def _recipe(value: Any) -> Any:
+    try:
+        return value if not isinstance(value, str) else str(recipe_named(value).name)
+    except UsageError as problem:
+        raise ValueError(str(problem)) from problem
+
+
+def _pattern(value: Any) -> Any:
+    try:
+        check_layer(LayerRecipe(pattern=value, recipe=Quantization.NONE))
+    except UsageError as problem:
+        raise ValueError(str(problem)) from problem
+    return value
+
+
+QuantizationName = Annotated[str, AfterValidator(_recipe)]
+
+
+class LayerSection(_Section):
+    """Another quantization recipe for some layers.
+
+    Attributes:
+        pattern: a regular expression, searched in the names of a layer's weights and of the tensors that it writes.
+        recipe: the recipe's name.
+    """
+
+    pattern: Annotated[str, AfterValidator(_pattern)]
+    recipe: QuantizationName
+
+
 class ArtifactSection(_Section):
     """One file to make from the pruned model, or from the dense one.
 
     Attributes:
         name: its file name without suffix, and its name in the report.
         checkpoint: which checkpoint it is made from.
-        quantize: post-training quantization.
+        quantize: post-training quantization, by the name of a recipe.
+        quantize_layers: other recipes for single layers; of several that match one, the last counts.
+        allow_zero_loss: whether quantization may make other numbers of a pruned weight's zeros.
         compact: whether dead hidden units are removed.
         encode: whether weights are stored block-sparse where that saves bytes.
         budget: sizes that it must not exceed.
@@ -114,7 +147,9 @@ class ArtifactSection(_Section):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     checkpoint: Literal["dense", "pruned"] = "pruned"
-    quantize: Quantization = Quantization.NONE
+    quantize: QuantizationName = Quantization.NONE
+    quantize_layers: tuple[LayerSection, ...] = ()
+    allow_zero_loss: bool = False
     compact: bool = True
     encode: bool = True
     budget: BudgetSection = BudgetSection()
@@ -129,7 +164,7 @@ class ConvertSection(_Section):
     Attributes:
         target: the runtime that the files are for.
         objective: what encoding makes small: disk, ram or speed.
-        calibration_samples: training samples that int8 takes its ranges from.
+        calibration_samples: training samples that static recipes take their ranges from.
     """
 
     target: str = "litert"

@@ -1,10 +1,10 @@
 """Samples: what users and calibration files give, made to fit a model's inputs exactly."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -53,14 +53,103 @@ def sample_count(samples: Samples) -> int:
     return n_samples
 
 
-def load_samples(path: str | os.PathLike[str]) -> Samples:
-    """Reads samples from an .npz file (keys are input names) or an .npy file; never unpickles.
+SampleSource: TypeAlias = Samples | Callable[[], Any]
+"""Samples, or a function that returns them, or one that yields them one by one; see `gather_samples`."""
+
+
+def gather_samples(source: SampleSource) -> Samples:
+    """The samples themselves, from whatever gives them.
+
+    Args:
+        source: samples; or a function without arguments that returns samples or yields one sample after the other:
+            an array, a sequence of arrays by input position, or a mapping from input names.
 
     Raises:
-        CalibrationDataError: the file cannot be read, is neither, or holds no plain arrays.
+        CalibrationDataError: the function fails, or gives something else.
     """
+    if isinstance(source, RandomSamples) or not callable(source):
+        return source
+    name = getattr(source, "__name__", "the function")
     try:
-        found = np.load(Path(path), allow_pickle=False)
+        found = source()
+        if isinstance(found, Iterator):
+            found = _joined(list(found))
+    except CalibrationDataError as problem:
+        raise CalibrationDataError(f"{name}(): {problem}") from problem
+    except Exception as problem:  # whatever a user's function raises
+        text = " ".join(f"{type(problem).__name__}: {problem}".split())
+        raise CalibrationDataError(f"{name}() failed: {text}") from problem
+    arrays = list(found.values()) if isinstance(found, Mapping) else found
+    if isinstance(found, (RandomSamples, np.ndarray)):
+        return found
+    if not isinstance(arrays, (list, tuple)) or not all(isinstance(a, np.ndarray) for a in arrays):
+        raise CalibrationDataError(
+            f"{name}() must return an array, or arrays by input, or yield samples; got {type(found).__name__}"
+        )
+    return found  # type: ignore[no-any-return]
+
+
+def _joined(samples: list[Any]) -> Samples:
+    """Samples that came one by one, as one array for each input."""
+    if not samples:
+        raise CalibrationDataError("gives no sample; give at least one")
+    first = samples[0]
+    if isinstance(first, Mapping):
+        if any(not isinstance(s, Mapping) or set(s) != set(first) for s in samples):
+            raise CalibrationDataError("gives samples with different inputs; every one needs all of them")
+        return {key: _stacked([np.asarray(s[key]) for s in samples], str(key)) for key in first}
+    if isinstance(first, (list, tuple)):
+        if any(not isinstance(s, (list, tuple)) or len(s) != len(first) for s in samples):
+            raise CalibrationDataError("gives samples with different inputs; every one needs all of them")
+        return [_stacked([np.asarray(s[i]) for s in samples], f"input {i}") for i in range(len(first))]
+    return _stacked([np.asarray(s) for s in samples], "samples")
+
+
+def _stacked(arrays: Sequence[Array], where: str) -> Array:
+    shapes = sorted({array.shape for array in arrays})
+    if len(shapes) > 1:
+        raise CalibrationDataError(
+            f"{where}: samples differ in shape, {list(shapes[0])} and {list(shapes[1])}; all need the same"
+        )
+    return np.stack(arrays)
+
+
+def load_samples(path: str | os.PathLike[str]) -> Samples:
+    """Reads samples from a file or a folder; never unpickles.
+
+    An .npz file holds an array for each input, by its name. An .npy file holds the samples of a model's only input. A
+    folder holds a sample in each .npy file, in the order of their names; or a folder of such files for each input,
+    named as the input.
+
+    Raises:
+        CalibrationDataError: it cannot be read, is none of these, or holds no plain arrays.
+    """
+    path = Path(path)
+    return _load_folder(path) if path.is_dir() else _load_file(path)
+
+
+def _load_folder(folder: Path) -> Samples:
+    files = sorted(folder.glob("*.npy"))
+    folders = sorted(inside for inside in folder.iterdir() if any(inside.glob("*.npy"))) if not files else []
+    if files:
+        return _stacked([_load_array(file) for file in files], str(folder))
+    if not folders:
+        raise CalibrationDataError(
+            f"{folder}: holds no .npy files; put one in it for each sample, or a folder of them for each input"
+        )
+    return {f.name: _stacked([_load_array(file) for file in sorted(f.glob("*.npy"))], str(f)) for f in folders}
+
+
+def _load_array(file: Path) -> Array:
+    found = _load_file(file)
+    if not isinstance(found, np.ndarray):
+        raise CalibrationDataError(f"{file}: holds several arrays; an .npy file holds one")
+    return found
+
+
+def _load_file(path: Path) -> Array | dict[str, Array]:
+    try:
+        found = np.load(path, allow_pickle=False)
         if isinstance(found, np.ndarray):
             return found
         with found:

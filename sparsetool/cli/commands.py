@@ -1,13 +1,12 @@
 """The commands."""
 
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sparsetool.cli import target_commands
+from sparsetool.cli import quantization_commands, target_commands
 from sparsetool.cli.options import (
     Force,
     Goal,
@@ -48,17 +47,9 @@ app = typer.Typer(
 )
 
 
-class Mode(StrEnum):
-    """Post-training quantization; the values are those of the recipe."""
-
-    NONE = "none"
-    FLOAT16 = "float16"
-    DYNAMIC = "dynamic"
-    INT8 = "int8"
-
-
 app.add_typer(target_commands.targets, name="targets")
 app.command(epilog="\b\nExample:\n  sparsetool explain model.tflite --target litert")(target_commands.explain)
+app.command(epilog="\b\nExample:\n  sparsetool recipes")(quantization_commands.recipes)
 
 
 @app.callback(invoke_without_command=True)
@@ -119,13 +110,37 @@ def prune(
     epilog="\b\nExamples:\n"
     "  sparsetool compress model.tflite -o small.tflite\n"
     "  sparsetool compress model.keras -o small.tflite.zst --quantize int8 --calibration samples.npz\n"
+    "  sparsetool compress model.tflite -o small.tflite --quantize dynamic --quantize-layer logits=none\n"
     "  sparsetool compress model.tflite -o small.tflite --budget disk=1.2MB,wire=600KB\n"
 )
 def compress(
     source: Annotated[Path, typer.Argument(help=".tflite, .tflite.zst, .keras or a SavedModel folder.")],
     output: ModelOut,
-    quantize: Annotated[Mode, typer.Option(help="Post-training quantization.")] = Mode.NONE,
-    calibration: Annotated[Path | None, typer.Option(help="Samples that int8 takes its ranges from.")] = None,
+    quantize: Annotated[
+        str,
+        typer.Option(
+            metavar="RECIPE",
+            help="Post-training quantization: none, float16, dynamic, int8, or another of `sparsetool recipes`.",
+        ),
+    ] = "none",
+    quantize_layer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN=RECIPE",
+            help="Another recipe where a regular expression is found in the name of a layer's weight or output; may be "
+            "given again, the last one counts.",
+        ),
+    ] = None,
+    allow_zero_loss: Annotated[
+        bool, typer.Option("--allow-zero-loss", help="Let quantization make other numbers of a pruned weight's zeros.")
+    ] = False,
+    calibration: Annotated[
+        str | None,
+        typer.Option(
+            help="Samples that static recipes take their ranges from: .npz, .npy, a folder of .npy files, or "
+            "file.py:function."
+        ),
+    ] = None,
     target: TargetName = "litert",
     objective: ObjectiveName = Goal.DISK,
     samples: SamplesFile = None,
@@ -140,14 +155,23 @@ def compress(
     from sparsetool.pipeline.compress import compress as compress_file
     from sparsetool.pipeline.conversion import Settings
     from sparsetool.report.records import as_json as to_json
-    from sparsetool.report.tables import output_table, tensor_table
+    from sparsetool.report.tables import output_table, quantized_table, tensor_table
     from sparsetool_converters.costs import Objective
-    from sparsetool_converters.passes.quantize import Quantization
+    from sparsetool_converters.passes.quantize import check_calibration
+    from sparsetool_converters.passes.quantize_layers import parse_layer
 
+    layers = tuple(map(parse_layer, quantize_layer or ()))
+    check_calibration(quantize, layers, calibration)  # before samples are read
     record = compress_file(
         source,
         output,
-        Settings(quantize=Quantization(quantize.value), objective=Objective(objective.value), target=target),
+        Settings(
+            quantize=quantize,
+            quantize_layers=layers,
+            allow_zero_loss=allow_zero_loss,
+            objective=Objective(objective.value),
+            target=target,
+        ),
         calibration=_samples(calibration),
         samples=_samples(samples),
         budget=None if budget is None else Budget.parse(budget),
@@ -159,6 +183,8 @@ def compress(
         show_json(to_json("compress", record))
         return
     before, sizes = record.stages[0].disk_bytes, record.sizes
+    if record.quantized:
+        show(quantized_table(record.quantized))
     show(
         tensor_table(record.tensors),
         output_table(record.outputs, record.skipped),
@@ -322,9 +348,9 @@ def _summary(record: Any) -> list[str]:
     ]
 
 
-def _samples(path: Path | None) -> "Samples | None":
-    if path is None:
+def _samples(source: str | None) -> "Samples | None":
+    if source is None:
         return None
-    from sparsetool_converters.samples import load_samples
+    from sparsetool.pipeline.sample_source import samples_named
 
-    return load_samples(path)
+    return samples_named(source)

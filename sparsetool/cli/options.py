@@ -23,8 +23,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds for each run of a model.")]
 SamplesFile = Annotated[
-    Path | None,
-    typer.Option("--samples", help="Inputs to compare outputs on, .npz or .npy; random ones if left out."),
+    str | None,
+    typer.Option(
+        "--samples",
+        help="Inputs to compare outputs on: .npz, .npy, a folder of .npy files, or file.py:function; random ones if "
+        "left out.",
+    ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results; by default runs beside the recipe.")]
 TargetName = Annotated[

@@ -7,9 +7,9 @@ from sparsetool.pipeline.conversion import Conversion, Settings, convert
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.gate import check_lint
 from sparsetool.pipeline.proof import Prover
-from sparsetool.report.records import ArtifactRecord, Sizes, StageRecord, TensorRecord
+from sparsetool.report.records import ArtifactRecord, QuantizedRecord, Sizes, StageRecord, TensorRecord
 from sparsetool_converters.codec import compress as pack
-from sparsetool_converters.passes.quantize import Quantization
+from sparsetool_converters.passes.kept_zeros import QuantizedWeight
 from sparsetool_converters.plan import Encode, Keep, Plan
 from sparsetool_converters.samples import Samples
 from sparsetool_converters.targets import target_named
@@ -51,7 +51,7 @@ def make_artifact(
     return proven(conversion, settings.quantize, name=name, prover=prover)
 
 
-def proven(conversion: Conversion, quantize: Quantization, *, name: str, prover: Prover) -> Artifact:
+def proven(conversion: Conversion, quantize: str, *, name: str, prover: Prover) -> Artifact:
     """Verify and pack a converted model.
 
     Raises:
@@ -67,6 +67,7 @@ def proven(conversion: Conversion, quantize: Quantization, *, name: str, prover:
         tensors=_tensors(conversion.plan),
         outputs=outputs,
         skipped=skipped,
+        quantized=_quantized(conversion),
     )
     return Artifact(model=model, packed=packed, record=record)
 
@@ -97,4 +98,19 @@ def _tensors(plan: Plan | None) -> tuple[TensorRecord, ...]:
             reason=d.reason,
         )
         for d in decisions
+    )
+
+
+def _quantized(conversion: Conversion) -> tuple[QuantizedRecord, ...]:
+    changes = [c for stage in conversion.stages for c in stage.changes if isinstance(c, QuantizedWeight)]
+    return tuple(
+        QuantizedRecord(
+            name=c.tensor,
+            type_before=c.type_before,
+            type_after=c.type_after,
+            weights=c.elements,
+            zeros_before=c.zeros_before,
+            zeros_after=c.zeros_after,
+        )
+        for c in changes
     )

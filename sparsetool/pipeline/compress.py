@@ -11,7 +11,8 @@ from sparsetool.pipeline.proof import Prover
 from sparsetool.pipeline.sources import ZST_SUFFIX, load_source
 from sparsetool.report.records import ArtifactRecord
 from sparsetool_converters.errors import UsageError, VerificationError
-from sparsetool_converters.samples import RandomSamples, Samples
+from sparsetool_converters.passes.quantize import check_calibration
+from sparsetool_converters.samples import RandomSamples, SampleSource, gather_samples
 
 VERIFY_SAMPLES = 8  # random ones, where no data is given
 TIMEOUT_S = 600.0
@@ -22,8 +23,8 @@ def compress(
     destination: str | Path,
     settings: Settings | None = None,
     *,
-    calibration: Samples | None = None,
-    samples: Samples | None = None,
+    calibration: SampleSource | None = None,
+    samples: SampleSource | None = None,
     budget: Budget | None = None,
     force: bool = False,
     timeout_s: float = TIMEOUT_S,
@@ -35,8 +36,9 @@ def compress(
         source: `.tflite`, `.tflite.zst`, `.keras` or a SavedModel folder.
         destination: `.tflite` for the file that the runtime maps, `.tflite.zst` for the packed one.
         settings: what to do; by default compact and encode, without quantization.
-        calibration: samples for int8, also used for verification if `samples` is not given.
-        samples: samples to compare outputs on; random ones by default.
+        calibration: samples for recipes that need them, or a function that gives them, see
+            `sparsetool_converters.samples.gather_samples`; also used for verification if `samples` is not given.
+        samples: samples to compare outputs on, likewise; random ones by default.
         budget: sizes that the result must not exceed.
         force: whether an existing destination is replaced.
         timeout_s: seconds for each run of a model.
@@ -51,6 +53,9 @@ def compress(
     source, destination = Path(source), Path(destination)
     settings, listener = settings or Settings(), listener or Silence()
     check_name(destination, force=force)
+    check_calibration(settings.quantize, settings.quantize_layers, calibration)  # before anything that takes long
+    calibration = None if calibration is None else gather_samples(calibration)
+    samples = None if samples is None else gather_samples(samples)
     model = load_source(source)
     if samples is None:
         samples = calibration if calibration is not None else RandomSamples(n_samples=VERIFY_SAMPLES)

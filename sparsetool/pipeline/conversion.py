@@ -1,5 +1,6 @@
 """One model through the passes, stage by stage."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,10 +10,12 @@ from sparsetool_converters.model import Model
 from sparsetool_converters.passes import Canonicalize, Change, CompactHiddenUnits, Densify, EncodeSparse, Pass
 from sparsetool_converters.passes.densify import MAX_OUTPUT_BYTES
 from sparsetool_converters.passes.quantize import Quantization, Quantize
+from sparsetool_converters.passes.quantize_layers import LayerRecipe
 from sparsetool_converters.plan import Plan, make_plan
 from sparsetool_converters.samples import Samples
 from sparsetool_converters.targets import Target, target_named
 from sparsetool_converters.targets.lint import lint_errors
+from sparsetool_converters.weights import weight_sites
 
 SOURCE = "source"
 DENSIFY = "densify"
@@ -25,18 +28,27 @@ class Settings:
     """What is done to a model.
 
     Attributes:
-        quantize: post-training quantization.
+        quantize: post-training quantization, by the name of a recipe; see `passes.recipes.recipe_named`.
+        quantize_layers: other recipes for single layers; of several that match one, the last counts.
+        allow_zero_loss: whether quantization may make other numbers of a pruned weight's zeros.
         compact: whether dead hidden units are removed.
         encode: whether weights are stored block-sparse where that serves the objective.
         objective: what encoding makes small.
         target: name of the runtime that the file is for.
     """
 
-    quantize: Quantization = Quantization.NONE
+    quantize: str = Quantization.NONE
+    quantize_layers: tuple[LayerRecipe, ...] = ()
+    allow_zero_loss: bool = False
     compact: bool = True
     encode: bool = True
     objective: Objective = Objective.DISK
     target: str = "litert"
+
+    @property
+    def quantizes(self) -> bool:
+        """Whether any layer is to be quantized."""
+        return self.quantize != Quantization.NONE or len(self.quantize_layers) > 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,15 +92,16 @@ def convert(
     Args:
         source: bytes of a .tflite.
         settings: what to do.
-        calibration: samples, needed for int8.
+        calibration: samples, for recipes that need them.
         where: what to call the source in errors.
         listener: hears of calibration's progress.
 
     Raises:
         ModelFormatError: the source is not a model, or the quantizer cannot quantize it.
         EncodingError: a sparse constant of the source is damaged, or out of all proportion once it is dense.
-        CalibrationDataError: int8 without samples, or with samples that do not fit.
-        UsageError: the target is not known.
+        CalibrationDataError: a recipe needs samples and there are none, or they do not fit.
+        UsageError: the target or a recipe is not known, or a layer's pattern matches nothing.
+        ZerosLostError: quantization would lose zeros of a pruned weight.
     """
     target = target_named(settings.target)
     model = Model.from_bytes(source, where=where)
@@ -112,12 +125,17 @@ def convert(
     if settings.compact:
         # Before quantization, so that dead units do not widen the ranges that it measures.
         steps.append(("compact", CompactHiddenUnits()))
-    if settings.quantize is not Quantization.NONE:
-        steps.append((QUANTIZE, Quantize(settings.quantize, calibration, calibrated)))
+    if settings.quantizes:
+        quantize = Quantize(
+            settings.quantize, calibration, calibrated, settings.quantize_layers, settings.allow_zero_loss
+        )
+        steps.append((QUANTIZE, quantize))
         if settings.compact:
             # Again, since quantization rounds small weights to zero.
             steps.append(("compact quantized", CompactHiddenUnits()))
     run(steps)
+    if settings.quantizes and QUANTIZE not in [stage.name for stage in stages]:
+        listener.note(f"{where}: {settings.quantize} changed nothing: {_why_not(model)}")
     plan = None
     if settings.encode:
         # Last: nothing else reads encoded weights.
@@ -131,9 +149,18 @@ def convert(
     return Conversion(stages=tuple(stages), plan=plan)
 
 
+def _why_not(model: Model) -> str:
+    types = Counter(site.tensor.type_name.lower() for site in weight_sites(model))
+    if not types:
+        return "the model has no weights"
+    if set(types) <= {"float32"}:
+        return "the recipe takes none of its operators"
+    return f"its weights are {', '.join(sorted(types))} already"
+
+
 def _source_is_better(stages: Sequence[Stage], settings: Settings, target: Target, where: str) -> bool:
     """Whether the source serves as well as what was made of it: not larger, not quantized, and fit for the target."""
-    if settings.quantize is not Quantization.NONE or settings.objective is not Objective.DISK:
+    if settings.quantizes or settings.objective is not Objective.DISK:
         return False
     source, result = stages[0].data, stages[-1].data
     arrived_encoded = any(stage.name == DENSIFY for stage in stages)

@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,7 +21,9 @@ from sparsetool.verify import (
 from sparsetool.verify.structure import check_structure
 from sparsetool.verify.weights import check_constants
 from sparsetool_converters.model import Model
-from sparsetool_converters.passes.quantize import Quantization
+from sparsetool_converters.passes.kept_zeros import QuantizedWeight
+from sparsetool_converters.passes.mend_scales import INTEGERS
+from sparsetool_converters.passes.recipes import recipe_named
 from sparsetool_converters.samples import RandomSamples, Samples, fit_samples
 from sparsetool_converters.targets import LITERT
 from sparsetool_converters.targets.lint import lint_errors
@@ -34,12 +36,16 @@ EXACT = Tolerance(max_relative_error=1e-5, max_lsb=1)
 # step; and builtin kernels that are told to do it asymmetrically, as XNNPACK does, give other numbers than before.
 # Measured 0.5 % of the largest value.
 HYBRID = Tolerance(max_relative_error=2e-2)
-# Lossy by nature: these only catch a model that is broken. What a model may lose is for accuracy to say.
-LOSSY: Mapping[Quantization, Tolerance] = {
-    Quantization.FLOAT16: Tolerance(min_sqnr_db=30.0),
-    Quantization.DYNAMIC: Tolerance(min_sqnr_db=10.0),
-    Quantization.INT8: Tolerance(min_sqnr_db=10.0),
+# Lossy by nature: these only catch a model that is broken, whose outputs have nothing to do with the right ones. What
+# a model may lose is for accuracy to say. By the bits of the narrowest weight.
+LOSSY: Mapping[int, Tolerance] = {
+    16: Tolerance(min_sqnr_db=30.0),
+    8: Tolerance(min_sqnr_db=10.0),
+    4: Tolerance(min_sqnr_db=3.0),
+    2: Tolerance(min_sqnr_db=1.0),
 }
+
+_BITS = {"INT8": 8, "INT4": 4, "INT2": 2}
 
 
 class Prover:
@@ -56,9 +62,14 @@ class Prover:
         self._runs: dict[str, dict[KernelSet, Run]] = {}
 
     def prove(
-        self, conversion: Conversion, quantize: Quantization, *, name: str
+        self, conversion: Conversion, quantize: str, *, name: str
     ) -> tuple[tuple[OutputRecord, ...], tuple[str, ...]]:
         """Verify each stage of a conversion.
+
+        Args:
+            conversion: the stages.
+            quantize: the recipe that was asked for.
+            name: the artifact, for progress and notes.
 
         Returns:
             What was measured, and the kernel sets that could not be compared, with the reason.
@@ -85,7 +96,7 @@ class Prover:
             verified = compare_runs(
                 self.runs(before.data, f"verify {name}"),
                 self.runs(after.data, f"verify {name}"),
-                tolerance=LOSSY[quantize] if lossy else (HYBRID if is_hybrid(before.data) else EXACT),
+                tolerance=_lossy(quantize, after) if lossy else (HYBRID if is_hybrid(before.data) else EXACT),
                 stage=after.name,
             )
             records += output_records(after.name, verified)
@@ -134,14 +145,25 @@ class Prover:
         self._samples = [info.dequantize(a) if info.is_quantized else a for info, a in zip(inputs, arrays, strict=True)]
 
 
+def _lossy(quantize: str, stage: Stage) -> Tolerance:
+    """What the narrowest weight may lose, of the recipe and of what became of single layers."""
+    types = [c.type_after for c in stage.changes if isinstance(c, QuantizedWeight)]
+    return LOSSY[min(recipe_named(quantize).weight_bits, narrowest(types))]
+
+
+def narrowest(types: Iterable[str]) -> int:
+    """Bits of the narrowest of these element types, 16 for all that are not integers."""
+    return min((_BITS.get(name, 16) for name in types), default=16)
+
+
 def _skipped(verified: OutputVerification) -> tuple[str, ...]:
     return tuple(f"{s.kernel_set}: {s.problem}" for s in verified.skipped)
 
 
 def is_hybrid(model: bytes) -> bool:
-    """Whether some operator computes in int8 on float activations."""
+    """Whether some operator computes in integers on float activations."""
     uses = [site.use for site in weight_sites(Model.from_bytes(model))]
-    return any((u.weight, u.activation, u.dequantized) == ("INT8", "FLOAT32", False) for u in uses)
+    return any(u.weight in INTEGERS and (u.activation, u.dequantized) == ("FLOAT32", False) for u in uses)
 
 
 def output_records(stage: str, verified: OutputVerification) -> tuple[OutputRecord, ...]:

@@ -22,6 +22,7 @@ from sparsetool.recipe import ArtifactSection, Recipe, load_recipe
 from sparsetool.report.records import AccuracyRecord, ArtifactRecord, RunRecord, TrainingRecord
 from sparsetool.verify import FinishedRun, KernelSet, classification_accuracy, run_model
 from sparsetool_converters.errors import OutputError, VerificationError
+from sparsetool_converters.passes.quantize_layers import LayerRecipe
 
 WORK = ".work"  # inside the output folder: what steps made, before all of it is verified
 FLOATS = {"dense": "_dense.tflite", "pruned": "_pruned.tflite"}  # no artifact can have such a name
@@ -95,6 +96,8 @@ def _make(
     source = (folder.path / FLOATS[section.checkpoint]).read_bytes()
     settings = Settings(
         quantize=section.quantize,
+        quantize_layers=tuple(LayerRecipe(pattern=s.pattern, recipe=s.recipe) for s in section.quantize_layers),
+        allow_zero_loss=section.allow_zero_loss,
         compact=section.compact,
         encode=section.encode,
         objective=recipe.convert.objective,

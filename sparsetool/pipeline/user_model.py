@@ -66,17 +66,7 @@ class UserModel:
 
     @cached_property
     def _module(self) -> ModuleType:
-        name = f"sparsetool_user_model_{self.path.stem}"
-        spec = importlib.util.spec_from_file_location(name, self.path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module  # dataclasses and pickles of the file look themselves up here
-        try:
-            spec.loader.exec_module(module)
-        except (Exception, SystemExit) as problem:
-            raise UsageError(f"{self.path}: cannot be loaded: {_one_line(problem)}") from problem
-        return module
+        return load_module(self.path)
 
     def _call(self, function: str) -> Any:
         if not callable(getattr(self._module, function, None)):
@@ -87,6 +77,25 @@ class UserModel:
             raise
         except (Exception, SystemExit) as problem:
             raise UsageError(f"{self.path}: {function}() failed: {_one_line(problem)}") from problem
+
+
+def load_module(path: Path) -> ModuleType:
+    """A user's Python file, run.
+
+    Raises:
+        UsageError: it cannot be read, or fails.
+    """
+    name = f"sparsetool_user_model_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickles of the file look themselves up here
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as problem:
+        raise UsageError(f"{path}: cannot be loaded: {_one_line(problem)}") from problem
+    return module
 
 
 def _is_pair_of_arrays(pair: Any) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sparsetool.pipeline.compress import TIMEOUT_S, VERIFY_SAMPLES
 from sparsetool.pipeline.events import Listener, Silence
-from sparsetool.pipeline.proof import EXACT, HYBRID, LOSSY, Prover, is_hybrid, output_records
+from sparsetool.pipeline.proof import EXACT, HYBRID, LOSSY, Prover, is_hybrid, narrowest, output_records
 from sparsetool.pipeline.sources import load_source
 from sparsetool.report.records import OutputRecord
 from sparsetool.verify import Tolerance, compare_runs
@@ -66,7 +66,7 @@ def verify_pair(
     if tolerance is not None:
         limit = Tolerance(max_relative_error=tolerance)
     elif lossy:
-        limit = min(LOSSY.values(), key=lambda t: t.min_sqnr_db or 0.0)
+        limit = LOSSY[min(8, narrowest(_weight_types(found, candidate)))]
     else:
         limit = HYBRID if is_hybrid(wanted) else EXACT
     runs = [prover.runs(model, STAGE) for model in (wanted, found)]

@@ -72,6 +72,27 @@ class TensorRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QuantizedRecord:
+    """What quantization made of one weight.
+
+    Attributes:
+        name: its name in the model.
+        type_before: its element type before.
+        type_after: its element type after.
+        weights: how many elements it has.
+        zeros_before: how many were zero.
+        zeros_after: how many are.
+    """
+
+    name: str
+    type_before: str
+    type_after: str
+    weights: int
+    zeros_before: int
+    zeros_after: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutputRecord:
     """One output of one stage compared with the stage before, on one kernel set.
 
@@ -131,6 +152,7 @@ class ArtifactRecord:
         outputs: what verification measured.
         skipped: kernel sets that could not be compared, with the reason.
         accuracy: on the test set, where there is one.
+        quantized: weights that quantization changed, with their zeros before and after.
     """
 
     name: str
@@ -140,6 +162,7 @@ class ArtifactRecord:
     outputs: tuple[OutputRecord, ...]
     skipped: tuple[str, ...]
     accuracy: AccuracyRecord | None = None
+    quantized: tuple[QuantizedRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

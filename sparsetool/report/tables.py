@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 
 from sparsetool.report.plans import PlannedTensor
-from sparsetool.report.records import ArtifactRecord, OutputRecord, TensorRecord, TrainingRecord
+from sparsetool.report.records import ArtifactRecord, OutputRecord, QuantizedRecord, TensorRecord, TrainingRecord
 
 KERNEL_SET_COLUMNS = ("default", "no-delegates", "reference")
 
@@ -77,6 +77,24 @@ def tensor_table(tensors: Sequence[TensorRecord]) -> Table:
             f"{tensor.dense_bytes:,}",
             f"{tensor.stored_bytes:,}",
             tensor.reason,
+        )
+    return table
+
+
+def quantized_table(weights: Sequence[QuantizedRecord]) -> Table:
+    """Zeros of each quantized weight, before and after."""
+    table = plain_table("Quantized weights")
+    table.add_column("tensor", overflow="fold")
+    table.add_column("type", no_wrap=True)
+    for column in ("weights", "zeros before", "zeros after"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for weight in weights:
+        table.add_row(
+            weight.name,
+            f"{weight.type_before.lower()} to {weight.type_after.lower()}",
+            f"{weight.weights:,}",
+            f"{weight.zeros_before:,}",
+            f"{weight.zeros_after:,}",
         )
     return table
 

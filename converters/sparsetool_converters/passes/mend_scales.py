@@ -1,11 +1,13 @@
 """What the quantizer gets wrong on pruned weights, put right.
 
-A channel that pruning emptied has range 0, for which the quantizer writes a scale near 1e-11. Its weights are
-zero under any scale, but the scale of its bias is that scale times the input's, so that an int32 bias overflows and
-the channel's constant output is lost. Such a channel gets the largest scale of its neighbours instead, and its bias
-is quantized again from the float model.
+A channel that pruning emptied has range 0, for which the quantizer writes a scale of 0, or near 1e-11. With a scale of
+0 no model loads. With the other, the channel's weights are zero as they should be, but the scale of its bias is that
+scale times the input's, so that the bias overflows and the channel's constant output is lost. Such a channel gets the
+largest scale of its neighbours instead, and its bias is quantized again from the float model. So does a channel whose
+weights are not zero but too small for its bias.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,11 +25,15 @@ _ACTIVATION_AND_BIAS = {
     "DEPTHWISE_CONV_2D": (0, 2),
     "TRANSPOSE_CONV": (2, 3),
 }
-INT32_HEADROOM = 2.0**30  # a bias stays under half of int32, so that sums cannot overflow by it alone
+INTEGERS = ("INT8", "INT4", "INT2")
+# A bias stays under half of what holds it, so that sums cannot overflow by it alone. An int64 bias comes from int32 in
+# the quantizer, and kernels read it through a 48-bit multiplication, tflite/kernels/internal/common.cc @ f674577.
+HEADROOM = 2.0**30
+SMALLEST_SCALE = float(np.finfo(np.float32).tiny)  # the least float32 that XNNPACK takes for a normal number
 
 
 def mend_empty_channels(quantized: Model, original: Model) -> list[Change]:
-    """Give all-zero channels of int8 weights a usable scale, and their biases the value they had.
+    """Give all-zero channels of integer weights a usable scale, and their biases the value they had.
 
     Args:
         quantized: the quantizer's output, edited in place.
@@ -36,43 +42,65 @@ def mend_empty_channels(quantized: Model, original: Model) -> list[Change]:
     float_tensors = {t.name: t for graph in original.subgraphs for t in graph.tensors if t.is_constant}
     sites: dict[Tensor, list[WeightSite]] = {}
     for site in weight_sites(quantized):
-        if site.tensor.type_name == "INT8" and site.tensor.quantization is not None:
-            sites.setdefault(site.tensor, []).append(site)
+        weight = site.tensor
+        untouched = weight.name in float_tensors and float_tensors[weight.name].type == weight.type
+        if weight.type_name in INTEGERS and not weight.is_sparse and not untouched:
+            sites.setdefault(weight, []).append(site)
     found = (_mend(weight, readers, float_tensors) for weight, readers in sites.items())
     return [change for change in found if change is not None]
 
 
-def _mend(weight: Tensor, sites: list[WeightSite], float_tensors: dict[str, Tensor]) -> Change | None:
-    scales, axis = weight.scales, int(weight.quantization.quantizedDimension)
-    if scales is None or len(scales) < 2 or scales.shape[0] != weight.shape[axis]:
+def _mend(weight: Tensor, sites: list[WeightSite], float_tensors: Mapping[str, Tensor]) -> Change | None:
+    scales = weight.scales
+    if scales is None:
         return None
-    others = tuple(i for i in range(len(weight.shape)) if i != axis)
-    empty = ~(weight.array() != 0).any(axis=others)  # (channels,)
-    biases = [(bias, _input_scale(site)) for site in sites if (bias := _bias_of(site)) is not None]
-    if not empty.any() or any(bias.name not in float_tensors for bias, _ in biases):
+    axis = int(weight.quantization.quantizedDimension) if len(scales) > 1 else None
+    if axis is not None and (axis >= len(weight.shape) or scales.shape[0] != weight.shape[axis]):
+        return None
+    used = weight.array() != 0
+    others = None if axis is None else tuple(i for i in range(used.ndim) if i != axis)
+    usable = np.isfinite(scales) & (scales >= SMALLEST_SCALE)
+    empty = ~np.reshape(used.any(axis=others), -1) | ~usable  # (channels,)
+    biases = [
+        (bias, original, _input_scale(site))
+        for site in sites
+        if (bias := _bias_of(site)) is not None
+        for original in [_original(bias, float_tensors)]
+    ]
+    if any(original is None for _, original, _ in biases):
         return None
     new = scales.copy()
     new[empty] = scales[~empty].max() if not empty.all() else 1.0
-    # An int32 bias stands for bias * input scale * weight scale: the scale must leave it room.
-    for bias, input_scale in biases:
-        room = np.abs(float_tensors[bias.name].array().astype(np.float64)) / (INT32_HEADROOM * input_scale)
-        new[empty] = np.maximum(new, room.astype(np.float32))[empty]
-    for bias, input_scale in biases:
-        wanted = float_tensors[bias.name].array().astype(np.float64)
-        _requantize(bias, wanted, input_scale * new.astype(np.float64), empty)
+    # An integer bias stands for bias * input scale * weight scale: the scale must leave it room.
+    for _, original, input_scale in biases:
+        assert original is not None
+        room = np.abs(original.array().astype(np.float64)) / (HEADROOM * input_scale)
+        room = room if axis is not None else room.max(keepdims=True)
+        new = np.maximum(new, room.astype(np.float32))
+    changed = new != scales
+    if not changed.any():
+        return None
+    _requantize_weight(weight, scales, new, changed & ~empty, axis)
+    for bias, original, input_scale in biases:
+        assert original is not None
+        _requantize_bias(bias, original.array().astype(np.float64), input_scale * new.astype(np.float64), changed)
     weight.quantization.scale = new
-    return Change(
-        tensor=weight.name,
-        what=f"{int(empty.sum()):,} of {len(empty):,} channels are empty: scale set to a usable one",
-        bytes_before=weight.buffer.nbytes,
-        bytes_after=weight.buffer.nbytes,
-    )
+    what = f"{int(empty.sum()):,} of {len(empty):,} channels are empty: scale set to a usable one"
+    cramped = int((changed & ~empty).sum())
+    if cramped:
+        what = f"{what}; {cramped:,} too narrow for their bias: scale widened"
+    size = weight.buffer.nbytes
+    return Change(tensor=weight.name, what=what, bytes_before=size, bytes_after=size)
+
+
+def _original(bias: Tensor, float_tensors: Mapping[str, Tensor]) -> Tensor | None:
+    return float_tensors.get(bias.name) or float_tensors.get(bias.name.removesuffix("_duplicated"))
 
 
 def _bias_of(site: WeightSite) -> Tensor | None:
     _, position = _ACTIVATION_AND_BIAS.get(site.operator.name, (0, 0))
     bias = site.operator.inputs[position] if 0 < position < len(site.operator.inputs) else None
-    return bias if bias is not None and bias.is_constant and bias.type_name == "INT32" else None
+    return bias if bias is not None and bias.is_constant and bias.type_name in ("INT32", "INT64") else None
 
 
 def _input_scale(site: WeightSite) -> float:
@@ -82,9 +110,23 @@ def _input_scale(site: WeightSite) -> float:
     return 1.0 if scales is None else float(scales[0])
 
 
-def _requantize(bias: Tensor, wanted: npt.NDArray[np.float64], scales: npt.NDArray[Any], at: Any) -> None:
-    values = bias.array().copy()
-    values[at] = np.rint(wanted[at] / scales[at]).astype(np.int32)
+def _requantize_weight(
+    weight: Tensor, old: npt.NDArray[Any], new: npt.NDArray[Any], at: npt.NDArray[np.bool_], axis: int | None
+) -> None:
+    """Bring the channels at `at` from one scale to a larger one; those left out keep their values."""
+    if not at.any():
+        return
+    ratio = np.where(at, old.astype(np.float64) / new, 1.0)
+    shape = [1 if i != axis else -1 for i in range(len(weight.shape))]
+    values = np.rint(weight.array() * ratio.reshape(shape)).astype(np.int8)
+    weight.buffer = Buffer(weight.payload_of(values))
+
+
+def _requantize_bias(bias: Tensor, wanted: npt.NDArray[np.float64], scales: npt.NDArray[Any], at: Any) -> None:
+    per_channel = len(scales) == len(wanted)
+    values, every = bias.array().copy(), np.broadcast_to(scales, wanted.shape)
+    where = at if per_channel else np.ones(wanted.shape, bool)
+    values[where] = np.rint(wanted[where] / every[where]).astype(values.dtype)
     bias.buffer = Buffer(values.view(np.uint8))
     bias_scales = bias.scales
     assert bias_scales is not None
@@ -93,9 +135,19 @@ def _requantize(bias: Tensor, wanted: npt.NDArray[np.float64], scales: npt.NDArr
     bias.quantization.scale = bias_scales
 
 
-def quantize_hybrid_inputs_asymmetrically(model: Model) -> None:
-    """Make every hybrid FULLY_CONNECTED give the same numbers on all kernel sets."""
-    for site in weight_sites(model):
-        use = site.use
-        if use.op == "FULLY_CONNECTED" and (use.weight, use.activation) == ("INT8", "FLOAT32") and not use.dequantized:
+def quantize_hybrid_inputs_asymmetrically(model: Model, hybrid_before: set[str]) -> None:
+    """Make every FULLY_CONNECTED that has become hybrid give the same numbers on all kernel sets.
+
+    Args:
+        model: edited in place.
+        hybrid_before: names of the weights that were hybrid before, whose operators stay as they are.
+    """
+    for site in hybrid_sites(model):
+        if site.operator.name == "FULLY_CONNECTED" and site.tensor.name not in hybrid_before:
             quantize_inputs_asymmetrically(site.operator)
+
+
+def hybrid_sites(model: Model) -> list[WeightSite]:
+    """Where integer weights meet float activations without a DEQUANTIZE between them."""
+    uses = [(site, site.use) for site in weight_sites(model)]
+    return [s for s, use in uses if use.weight in INTEGERS and use.activation == "FLOAT32" and not use.dequantized]

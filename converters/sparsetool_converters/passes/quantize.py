@@ -8,9 +8,9 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,27 +21,36 @@ from ai_edge_litert import schema_py_generated as schema
 from sparsetool_converters.errors import CalibrationDataError, MissingExtraError, ModelFormatError
 from sparsetool_converters.model import Model, Signature, SignatureEntry
 from sparsetool_converters.passes.change import Change
+from sparsetool_converters.passes.kept_zeros import quantized_weights
 from sparsetool_converters.passes.mend_scales import (
+    hybrid_sites,
     mend_empty_channels,
     quantize_hybrid_inputs_asymmetrically,
 )
+from sparsetool_converters.passes.quantize_layers import LayerRecipe, check_layer, quantizer_rules
+from sparsetool_converters.passes.recipes import Quantization as Quantization
+from sparsetool_converters.passes.recipes import QuantizationRecipe, recipe_named
 from sparsetool_converters.samples import Samples, fit_samples
 from sparsetool_converters.weights import weight_sites
 
 PRIMARY_SIGNATURE = "serving_default"  # the name TensorFlow's exporters use
 
 
-class Quantization(StrEnum):
-    """What becomes of float weights and activations."""
+def check_calibration(mode: str, layers: Sequence[LayerRecipe], calibration: Any) -> QuantizationRecipe:
+    """The recipe that `mode` names, once it is known that every recipe has the data it needs.
 
-    NONE = "none"
-    """Nothing."""
-    FLOAT16 = "float16"
-    """Weights in float16, computed in float32."""
-    DYNAMIC = "dynamic"
-    """Weights in int8 per channel, activations quantized on the fly, inputs and outputs float."""
-    INT8 = "int8"
-    """Weights and activations in int8, ranges from calibration data; inputs and outputs are int8, too."""
+    Raises:
+        UsageError: a recipe that does not exist or is not offered.
+        CalibrationDataError: a recipe takes ranges from samples, and there are none.
+    """
+    recipe = recipe_named(mode)
+    for needed in [recipe, *map(check_layer, layers)]:
+        if needed.needs_calibration and calibration is None:
+            raise CalibrationDataError(
+                f"{needed.name} needs calibration data: samples of the model's inputs, in .npz, .npy, a folder of .npy "
+                f"files, or from a function"
+            )
+    return recipe
 
 
 @dataclass(frozen=True)
@@ -49,27 +58,37 @@ class Quantize:
     """Quantize a float model.
 
     Attributes:
-        mode: any but NONE.
-        calibration: samples for INT8, as `samples.Samples` describes; unused otherwise.
+        mode: name of a recipe, see `recipes.recipe_named`.
+        calibration: samples for recipes that need them, as `samples.Samples` describes; unused otherwise.
         on_progress: called with calibrated and all samples.
+        layers: recipes of single layers; of several that match one, the last counts.
+        allow_zero_loss: whether a pruned weight may lose zeros.
+        patience_s: seconds without a sign of the quantizer after which it is stopped.
 
     Raises (when called):
         MissingExtraError: litert-quantizer is not installed.
-        CalibrationDataError: INT8 without samples, or samples that do not fit the model's inputs.
+        UsageError: no such recipe, or a layer's pattern matches none.
+        CalibrationDataError: a recipe needs samples and there are none, or they do not fit the model's inputs.
         ModelFormatError: the quantizer could not quantize the model.
+        ZerosLostError: a pruned weight lost zeros.
     """
 
-    mode: Quantization
+    mode: str
     calibration: Samples | None = None
     on_progress: Callable[[int, int], None] | None = None
+    layers: tuple[LayerRecipe, ...] = ()
+    allow_zero_loss: bool = False
+    patience_s: float = 1800.0
     name: str = "quantize"
 
     def __call__(self, model: Model) -> Sequence[Change]:
+        recipe = check_calibration(self.mode, self.layers, self.calibration)
         if find_spec("litert_quantizer") is None:
             raise MissingExtraError("litert-quantizer", "quantize")
-        if self.mode is Quantization.INT8 and self.calibration is None:
-            raise CalibrationDataError("int8 needs calibration data: samples of the model's input, in .npz or .npy")
+        rules = quantizer_rules(model, recipe, self.layers)
         before = {site.tensor.name: site.tensor for site in weight_sites(model)}
+        types = _types(model)
+        hybrid_before = {site.tensor.name for site in hybrid_sites(model)}
         signatures = model.signatures
         # The quantizer takes out buffers without telling the metadata, which names them by index.
         metadata = {"metadata": model.metadata, "metadata_buffers": model.metadata_buffers}
@@ -77,58 +96,93 @@ class Quantize:
         if not signatures:
             model.signatures = [_primary_signature(model)]  # it addresses inputs by signature
         try:
-            quantized = self._run(model)
+            quantized = self._run(model, rules)
         finally:
             model.signatures = signatures
             vars(model).update(metadata)
+        if _types(quantized) == types:
+            return []
         if not signatures:
             quantized.signatures = signatures
         vars(quantized).update(metadata)
         mended = mend_empty_channels(quantized, model)
-        if self.mode is Quantization.DYNAMIC:
-            quantize_hybrid_inputs_asymmetrically(quantized)
+        quantize_hybrid_inputs_asymmetrically(quantized, hybrid_before)
+        weights = quantized_weights(before, quantized, self.mode, allow_loss=self.allow_zero_loss)
         vars(model).update(vars(quantized))
-        return [*_changes(before, model, self.mode), *mended]
+        return [*weights, *mended] or [_of_activations(self.mode, types, _types(model))]
 
-    def _run(self, model: Model) -> Model:
+    def _run(self, model: Model, rules: list[dict[str, Any]]) -> Model:
         with tempfile.TemporaryDirectory(prefix="sparsetool-quantize-") as folder:
             source, destination = Path(folder, "float.tflite"), Path(folder, "quantized.tflite")
             model.save(source)
             request: dict[str, Any] = {
                 "source": str(source),
                 "destination": str(destination),
-                "mode": self.mode,
+                "rules": rules,
             }
-            if self.mode is Quantization.INT8 and self.calibration is not None:
+            if self.calibration is not None and self._calibrates():
                 names, arrays = _calibration(model, self.calibration)
                 np.savez(Path(folder, "samples.npz"), **{str(i): a for i, a in enumerate(arrays)})
                 request |= {"samples": str(Path(folder, "samples.npz")), "inputs": names}
                 request["signature"] = _text(_primary(model).fields.signatureKey)
-            self._wait(request)
+            asked = Path(folder, "request.json")
+            asked.write_text(json.dumps(request))
+            self._wait(asked)
             return Model.from_bytes(destination.read_bytes(), where="the quantizer's output")
 
-    def _wait(self, request: dict[str, Any]) -> None:
-        command = [sys.executable, "-m", "sparsetool_converters.passes.quantize_worker", json.dumps(request)]
+    def _calibrates(self) -> bool:
+        return any(r.needs_calibration for r in [recipe_named(self.mode), *map(check_layer, self.layers)])
+
+    def _wait(self, request: Path) -> None:
+        command = [sys.executable, "-m", "sparsetool_converters.passes.quantize_worker", str(request)]
         with (
             tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as noise,
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=noise, text=True) as worker,
         ):
             assert worker.stdout is not None
+            impatient = _Impatience(worker, self.patience_s)
             try:
                 for line in worker.stdout:
+                    impatient.calm()
                     done, total = json.loads(line)
                     if self.on_progress is not None:
                         self.on_progress(done, total)
+                code = worker.wait()
             except BaseException:
                 worker.kill()
                 raise
-            if worker.wait() != 0:
-                noise.seek(0)
-                said = [line.strip() for line in noise if line.strip()]
-                raise ModelFormatError(
-                    "model",
-                    f"could not be quantized to {self.mode}: {said[-1] if said else 'the quantizer crashed'}",
-                )
+            finally:
+                impatient.stop()
+            if code != 0:
+                raise ModelFormatError("model", f"could not be quantized to {self.mode}: {_cause(code, noise)}")
+
+
+class _Impatience:
+    """Ends a process that gives no sign of itself for too long."""
+
+    def __init__(self, worker: "subprocess.Popen[str]", patience_s: float) -> None:
+        self._worker, self._patience_s = worker, patience_s
+        self.calm()
+
+    def calm(self) -> None:
+        """A sign has come: wait anew."""
+        self.stop()
+        self._timer = threading.Timer(self._patience_s, self._worker.kill)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        if hasattr(self, "_timer"):
+            self._timer.cancel()
+
+
+def _cause(code: int, noise: Any) -> str:
+    """The quantizer's last line, or how its process ended."""
+    noise.seek(0)
+    said = [line.strip() for line in noise if line.strip()]
+    if code < 0:
+        return f"the quantizer was ended by signal {-code}"
+    return said[-1] if said else f"the quantizer ended with exit code {code}"
 
 
 def _primary(model: Model) -> Signature:
@@ -157,19 +211,11 @@ def _text(raw: bytes | str) -> str:
     return raw.decode() if isinstance(raw, bytes) else raw
 
 
-def _changes(before: dict[str, Any], model: Model, mode: Quantization) -> list[Change]:
-    changes = []
-    for site in weight_sites(model):
-        tensor, old = site.tensor, before.get(site.tensor.name)
-        if old is None or old.type == tensor.type or old.is_sparse:
-            continue
-        zeros = [int(a.size - np.count_nonzero(a)) for a in (old.array(), tensor.array())]
-        changes.append(
-            Change(
-                tensor=tensor.name,
-                what=f"{mode}: {old.type_name} to {tensor.type_name}, zeros {zeros[0]:,} to {zeros[1]:,}",
-                bytes_before=old.buffer.nbytes,
-                bytes_after=tensor.buffer.nbytes,
-            )
-        )
-    return changes
+def _types(model: Model) -> list[list[int]]:
+    """Element types of all tensors, subgraph by subgraph."""
+    return [sorted(t.type for t in graph.tensors) for graph in model.subgraphs]
+
+
+def _of_activations(mode: str, before: list[list[int]], after: list[list[int]]) -> Change:
+    count = sum(len(graph) for graph in after)
+    return Change(tensor="", what=f"{mode}: no weight changed, {count:,} tensors in all", bytes_before=0, bytes_after=0)
