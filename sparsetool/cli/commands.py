@@ -49,7 +49,7 @@ app = typer.Typer(
 
 app.add_typer(target_commands.targets, name="targets")
 app.command(epilog="\b\nExample:\n  sparsetool explain model.tflite --target litert")(target_commands.explain)
-app.command(epilog="\b\nExample:\n  sparsetool recipes")(quantization_commands.recipes)
+app.command(epilog="\b\nExample:\n  sparsetool quantizations")(quantization_commands.quantizations)
 
 
 @app.callback(invoke_without_command=True)
@@ -119,16 +119,16 @@ def compress(
     quantize: Annotated[
         str,
         typer.Option(
-            metavar="RECIPE",
-            help="Post-training quantization: none, float16, dynamic, int8, or another of `sparsetool recipes`.",
+            metavar="NAME",
+            help="Post-training quantization: none, float16, dynamic, int8, or another of `sparsetool quantizations`.",
         ),
     ] = "none",
     quantize_layer: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="PATTERN=RECIPE",
-            help="Another recipe where a regular expression is found in the name of a layer's weight or output; may be "
-            "given again, the last one counts.",
+            metavar="PATTERN=NAME",
+            help="Another quantization where a regular expression is found in the name of a layer's weight or output; "
+            "may be given again, the last one counts.",
         ),
     ] = None,
     allow_zero_loss: Annotated[

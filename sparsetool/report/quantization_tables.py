@@ -10,8 +10,8 @@ from sparsetool_converters.passes.recipes import Algorithm, QuantizationRecipe
 
 def recipe_table(recipes: Sequence[QuantizationRecipe]) -> Table:
     """What each recipe that is offered makes of weights and activations."""
-    table = plain_table("Recipes, for --quantize")
-    table.add_column("recipe", no_wrap=True)
+    table = plain_table("What --quantize takes")
+    table.add_column("name", no_wrap=True)
     for column in ("weights", "activations", "calibration", "zeros stay"):
         table.add_column(column, overflow="fold")
     for r in recipes:
@@ -22,7 +22,7 @@ def recipe_table(recipes: Sequence[QuantizationRecipe]) -> Table:
 
 def algorithm_table(algorithms: Sequence[Algorithm], takers: Sequence[str]) -> Table:
     """The algorithms that are offered; under it, which recipes take one."""
-    table = plain_table("Algorithms, as RECIPE+ALGORITHM")
+    table = plain_table("Algorithms, as NAME+ALGORITHM")
     table.caption_justify = "left"
     table.caption = f"for {', '.join(takers)}; an operator that an algorithm does not know gets the default"
     table.add_column("algorithm", no_wrap=True)
@@ -37,7 +37,8 @@ def algorithm_table(algorithms: Sequence[Algorithm], takers: Sequence[str]) -> T
 def refused_lines(recipes: Sequence[QuantizationRecipe], algorithms: Sequence[Algorithm]) -> list[str]:
     """What litert-quantizer has and is not offered, a line for each reason."""
     reasons: dict[str, list[str]] = {}
-    for each in [*recipes, *algorithms]:
+    every: list[QuantizationRecipe | Algorithm] = [*recipes, *algorithms]
+    for each in every:
         if each.refused:
             reasons.setdefault(each.refused, []).append(each.name)
     return [f"not offered: {', '.join(names)}: {reason}" for reason, names in reasons.items()]

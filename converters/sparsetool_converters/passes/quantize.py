@@ -19,7 +19,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from sparsetool_converters.errors import CalibrationDataError, MissingExtraError, ModelFormatError
-from sparsetool_converters.model import Model, Signature, SignatureEntry
+from sparsetool_converters.model import Model, Signature
 from sparsetool_converters.passes.change import Change
 from sparsetool_converters.passes.kept_zeros import quantized_weights
 from sparsetool_converters.passes.mend_scales import (
@@ -28,12 +28,11 @@ from sparsetool_converters.passes.mend_scales import (
     quantize_hybrid_inputs_asymmetrically,
 )
 from sparsetool_converters.passes.quantize_layers import LayerRecipe, check_layer, quantizer_rules
+from sparsetool_converters.passes.quantizer_form import QuantizerForm, primary_signature
 from sparsetool_converters.passes.recipes import Quantization as Quantization
 from sparsetool_converters.passes.recipes import QuantizationRecipe, recipe_named
 from sparsetool_converters.samples import Samples, fit_samples
 from sparsetool_converters.weights import weight_sites
-
-PRIMARY_SIGNATURE = "serving_default"  # the name TensorFlow's exporters use
 
 
 def check_calibration(mode: str, layers: Sequence[LayerRecipe], calibration: Any) -> QuantizationRecipe:
@@ -85,31 +84,30 @@ class Quantize:
         recipe = check_calibration(self.mode, self.layers, self.calibration)
         if find_spec("litert_quantizer") is None:
             raise MissingExtraError("litert-quantizer", "quantize")
-        rules = quantizer_rules(model, recipe, self.layers)
-        before = {site.tensor.name: site.tensor for site in weight_sites(model)}
-        types = _types(model)
-        hybrid_before = {site.tensor.name for site in hybrid_sites(model)}
-        signatures = model.signatures
-        # The quantizer takes out buffers without telling the metadata, which names them by index.
-        metadata = {"metadata": model.metadata, "metadata_buffers": model.metadata_buffers}
-        vars(model).update(dict.fromkeys(metadata))
-        if not signatures:
-            model.signatures = [_primary_signature(model)]  # it addresses inputs by signature
-        try:
-            quantized = self._run(model, rules)
-        finally:
-            model.signatures = signatures
-            vars(model).update(metadata)
-        if _types(quantized) == types:
+        weights = [site.tensor.type_name for site in weight_sites(model)]
+        if weights and not {"FLOAT32", "FLOAT16"} & set(weights):
+            return []  # integers already, and the quantizer breaks some such models
+        form = QuantizerForm.of(model, widen=self._makes_integers())
+        float_model = form.model
+        rules = quantizer_rules(float_model, recipe, self.layers)
+        hybrid_before = {site.tensor.name for site in hybrid_sites(float_model)}
+        quantized = self._run(float_model, rules)
+        if _types(quantized) == _types(float_model):
             return []
-        if not signatures:
-            quantized.signatures = signatures
-        vars(quantized).update(metadata)
-        mended = mend_empty_channels(quantized, model)
+        mended = mend_empty_channels(quantized, float_model)
         quantize_hybrid_inputs_asymmetrically(quantized, hybrid_before)
-        weights = quantized_weights(before, quantized, self.mode, allow_loss=self.allow_zero_loss)
+        changed = quantized_weights(form.stored, quantized, self.mode, allow_loss=self.allow_zero_loss)
+        form.undo(quantized, model)
+        types = _types(model)
         vars(model).update(vars(quantized))
-        return [*weights, *mended] or [_of_activations(self.mode, types, _types(model))]
+        return [*changed, *mended] or [_of_activations(self.mode, types, _types(model))]
+
+    def _makes_integers(self) -> bool:
+        """Whether any recipe stores weights in less than float16."""
+        return any(r.weight_bits < 16 for r in self._recipes())
+
+    def _recipes(self) -> list[QuantizationRecipe]:
+        return [recipe_named(self.mode), *map(check_layer, self.layers)]
 
     def _run(self, model: Model, rules: list[dict[str, Any]]) -> Model:
         with tempfile.TemporaryDirectory(prefix="sparsetool-quantize-") as folder:
@@ -131,7 +129,7 @@ class Quantize:
             return Model.from_bytes(destination.read_bytes(), where="the quantizer's output")
 
     def _calibrates(self) -> bool:
-        return any(r.needs_calibration for r in [recipe_named(self.mode), *map(check_layer, self.layers)])
+        return any(r.needs_calibration for r in self._recipes())
 
     def _wait(self, request: Path) -> None:
         command = [sys.executable, "-m", "sparsetool_converters.passes.quantize_worker", str(request)]
@@ -186,18 +184,7 @@ def _cause(code: int, noise: Any) -> str:
 
 
 def _primary(model: Model) -> Signature:
-    return (model.signatures or [_primary_signature(model)])[0]
-
-
-def _primary_signature(model: Model) -> Signature:
-    graph = model.subgraphs[0]
-
-    def entries(tensors: Sequence[Any]) -> list[SignatureEntry]:
-        present = [t for t in tensors if t is not None]
-        return [SignatureEntry(schema.TensorMapT(name=t.name.encode()), t) for t in present]
-
-    fields = schema.SignatureDefT(signatureKey=PRIMARY_SIGNATURE.encode(), subgraphIndex=0)
-    return Signature(fields, entries(graph.inputs), entries(graph.outputs))
+    return (model.signatures or [primary_signature(model)])[0]
 
 
 def _calibration(model: Model, samples: Samples) -> tuple[list[str], tuple[Any, ...]]:
@@ -217,5 +204,6 @@ def _types(model: Model) -> list[list[int]]:
 
 
 def _of_activations(mode: str, before: list[list[int]], after: list[list[int]]) -> Change:
-    count = sum(len(graph) for graph in after)
-    return Change(tensor="", what=f"{mode}: no weight changed, {count:,} tensors in all", bytes_before=0, bytes_after=0)
+    floats = [sum(graph.count(schema.TensorType.FLOAT32) for graph in types) for types in (before, after)]
+    what = f"{mode}: no weights, float32 tensors {floats[0]:,} to {floats[1]:,}"
+    return Change(tensor="", what=what, bytes_before=0, bytes_after=0)

@@ -32,14 +32,14 @@ class LayerRecipe:
 
 
 def parse_layer(text: str) -> LayerRecipe:
-    """A layer's recipe as the command line has it: PATTERN=RECIPE; the last "=" counts.
+    """A layer's recipe as the command line has it: PATTERN=NAME; the last "=" counts.
 
     Raises:
         UsageError: it is not of this form, or `check_layer` raises.
     """
     pattern, equals, recipe = text.rpartition("=")
     if not equals or not pattern:
-        raise UsageError(f"{text!r} is not PATTERN=RECIPE, as in 'logits=none'")
+        raise UsageError(f"{text!r} is not PATTERN=NAME, as in 'logits=none'")
     layer = LayerRecipe(pattern=pattern, recipe=recipe)
     check_layer(layer)
     return layer
