@@ -1,6 +1,5 @@
 """One model through the passes, stage by stage."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -135,7 +134,7 @@ def convert(
             steps.append(("compact quantized", CompactHiddenUnits()))
     run(steps)
     if settings.quantizes and QUANTIZE not in [stage.name for stage in stages]:
-        listener.note(f"{where}: {settings.quantize} changed nothing: {_why_not(model)}")
+        listener.note(f"{where}: {settings.quantize} changed nothing: {_why_not(model, settings.quantize)}")
     plan = None
     if settings.encode:
         # Last: nothing else reads encoded weights.
@@ -149,13 +148,13 @@ def convert(
     return Conversion(stages=tuple(stages), plan=plan)
 
 
-def _why_not(model: Model) -> str:
-    types = Counter(site.tensor.type_name.lower() for site in weight_sites(model))
+def _why_not(model: Model, recipe: str) -> str:
+    types = sorted({site.tensor.type_name.lower() for site in weight_sites(model)})
     if not types:
         return "the model has no weights"
-    if set(types) <= {"float32"}:
-        return "the recipe takes none of its operators"
-    return f"its weights are {', '.join(sorted(types))} already"
+    if "float32" in types or ("float16" in types and recipe != Quantization.FLOAT16):
+        return "it takes none of the model's operators with float weights"
+    return f"the model's weights are {', '.join(types)} already"
 
 
 def _source_is_better(stages: Sequence[Stage], settings: Settings, target: Target, where: str) -> bool:

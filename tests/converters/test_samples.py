@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from sparsetool.verify import RandomSamples, TensorInfo, fit_samples, load_samples
 from sparsetool_converters.errors import CalibrationDataError, SparseToolError
-from sparsetool_converters.samples import sample_count
+from sparsetool_converters.samples import gather_samples, sample_count
 
 
 def info(name="x", shape=(1, 3), signature=None, dtype="float32", scale=0.0, zero_point=0, signature_name=""):
@@ -222,10 +222,91 @@ def test_a_file_without_arrays_is_refused(tmp_path):
         load_samples(tmp_path / "none.npz")
 
 
-def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    for path in (tmp_path / "missing.npz", tmp_path):
-        with pytest.raises(CalibrationDataError, match="cannot be read"):
-            load_samples(path)
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(CalibrationDataError, match="cannot be read"):
+        load_samples(tmp_path / "missing.npz")
+
+
+def test_a_folder_of_npy_files_holds_a_sample_in_each_in_the_order_of_their_names(tmp_path):
+    for i in (2, 0, 1):
+        np.save(tmp_path / f"{i:03}.npy", np.full((3,), i, np.float32))
+    (tmp_path / "README.txt").write_text("not a sample")
+    assert load_samples(tmp_path).tolist() == [[0, 0, 0], [1, 1, 1], [2, 2, 2]]
+
+
+def test_a_folder_of_folders_holds_the_samples_of_each_input(tmp_path):
+    for name, value in (("image", 1.0), ("mask", 2.0)):
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            np.save(tmp_path / name / f"{i}.npy", np.full((3,), value))
+    found = load_samples(tmp_path)
+    assert {name: array.shape for name, array in found.items()} == {"image": (2, 3), "mask": (2, 3)}
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ({}, "holds no .npy files; put one in it for each sample"),
+        ({"a.npy": np.zeros(2), "b.npy": np.zeros(3)}, r"samples differ in shape, \[2\] and \[3\]"),
+        ({"a.npy": np.zeros(2), "b.npy": b"no array"}, "b.npy: not an .npz or .npy file of plain arrays"),
+    ],
+)
+def test_a_folder_that_is_no_set_of_samples_is_refused(tmp_path, files, problem):
+    for name, content in files.items():
+        if isinstance(content, bytes):
+            (tmp_path / name).write_bytes(content)
+        else:
+            np.save(tmp_path / name, content)
+    with pytest.raises(CalibrationDataError, match=problem) as caught:
+        load_samples(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def one_by_one():
+    yield {"a": np.zeros(3), "b": [1, 2]}
+    yield {"a": np.ones(3), "b": [3, 4]}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (lambda: np.ones((2, 3)), [[1, 1, 1], [1, 1, 1]]),
+        (lambda: iter([np.zeros(2), np.ones(2)]), [[0, 0], [1, 1]]),
+        (lambda: {"a": np.ones((1, 1))}, {"a": [[1]]}),
+        (one_by_one, {"a": [[0, 0, 0], [1, 1, 1]], "b": [[1, 2], [3, 4]]}),
+        (lambda: iter([[np.zeros(1), np.ones(2)]]), [[[0]], [[1, 1]]]),
+    ],
+)
+def test_a_function_returns_samples_or_yields_them_one_by_one(source, expected):
+    found = gather_samples(source)
+    if isinstance(expected, dict):
+        assert {name: array.tolist() for name, array in found.items()} == expected
+    elif isinstance(found, np.ndarray):
+        assert found.tolist() == expected
+    else:
+        assert [array.tolist() for array in found] == expected
+
+
+def failing():
+    yield np.zeros(2)
+    raise RuntimeError("disk\nfull")
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        (failing, r"failing\(\) failed: RuntimeError: disk full"),
+        (lambda: None, "must return an array, or arrays by input, or yield samples; got NoneType"),
+        (lambda: iter([]), "gives no sample"),
+        (lambda: iter([np.zeros(2), np.zeros(3)]), "samples differ in shape"),
+        (lambda: iter([{"a": 1}, {"b": 1}]), "different inputs"),
+        (lambda argument: argument, "failed: TypeError"),
+    ],
+)
+def test_a_function_that_gives_no_samples_is_refused_in_one_line(source, problem):
+    with pytest.raises(CalibrationDataError, match=problem) as caught:
+        gather_samples(source)
+    assert "\n" not in str(caught.value)
 
 
 @given(cut=st.integers(0, 600), place=st.integers(0, 600), value=st.integers(0, 255))

@@ -57,7 +57,7 @@ def _mend(weight: Tensor, sites: list[WeightSite], float_tensors: Mapping[str, T
     axis = int(weight.quantization.quantizedDimension) if len(scales) > 1 else None
     if axis is not None and (axis >= len(weight.shape) or scales.shape[0] != weight.shape[axis]):
         return None
-    used = weight.array() != 0
+    used = weight.array() != _zero_points(weight, axis)
     others = None if axis is None else tuple(i for i in range(used.ndim) if i != axis)
     usable = np.isfinite(scales) & (scales >= SMALLEST_SCALE)
     empty = ~np.reshape(used.any(axis=others), -1) | ~usable  # (channels,)
@@ -117,9 +117,20 @@ def _requantize_weight(
     if not at.any():
         return
     ratio = np.where(at, old.astype(np.float64) / new, 1.0)
-    shape = [1 if i != axis else -1 for i in range(len(weight.shape))]
-    values = np.rint(weight.array() * ratio.reshape(shape)).astype(np.int8)
+    zero = _zero_points(weight, axis)
+    values = np.rint((weight.array() - zero) * _along(ratio, weight, axis) + zero).astype(np.int8)
     weight.buffer = Buffer(weight.payload_of(values))
+
+
+def _zero_points(weight: Tensor, axis: int | None) -> npt.NDArray[Any]:
+    """What stands for zero, so that it broadcasts with the weight."""
+    points = weight.quantization.zeroPoint
+    known = np.zeros(1, np.int64) if points is None or len(points) == 0 else np.asarray(points, np.int64)
+    return _along(known, weight, axis)
+
+
+def _along(values: npt.NDArray[Any], weight: Tensor, axis: int | None) -> npt.NDArray[Any]:
+    return values.reshape([1 if i != axis or len(values) == 1 else -1 for i in range(len(weight.shape))])
 
 
 def _requantize_bias(bias: Tensor, wanted: npt.NDArray[np.float64], scales: npt.NDArray[Any], at: Any) -> None:

@@ -83,8 +83,8 @@ def _of_litert(
     name: str, weights: str, activations: str, bits: int, *, calibrated: bool = False, zeros: bool = True, no: str = ""
 ) -> QuantizationRecipe:
     return QuantizationRecipe(
-        name=name,
-        base=name,
+        name=str(name),
+        base=str(name),
         weights=weights,
         activations=activations,
         weight_bits=bits,
