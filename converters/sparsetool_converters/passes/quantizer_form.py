@@ -4,7 +4,7 @@ The quantizer knows a tensor by its name, so that names must be unique; it takes
 DEQUANTIZE makes of float16; and where it adds an operator at an end of the model, it gives that end another name.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,8 @@ class QuantizerForm:
 
     model: Model
     stored: dict[str, Tensor]
-    names: dict[str, bytes] = field(default_factory=dict)
-    halves: dict[str, Tensor] = field(default_factory=dict)
+    names: dict[str, bytes]
+    halves: dict[str, Tensor]
 
     @classmethod
     def of(cls, original: Model, *, widen: bool) -> "QuantizerForm":
@@ -41,23 +41,11 @@ class QuantizerForm:
         model.metadata = model.metadata_buffers = None
         if not model.signatures:
             model.signatures = [primary_signature(model)]  # it addresses inputs by signature
-        halves = {made.name: half for graph in model.subgraphs for made, half in _widen(graph)} if widen else {}
-        form = cls(model, {s.tensor.name: halves.get(s.tensor.name, s.tensor) for s in weight_sites(model)}, {}, halves)
-        form._make_names_unique()
-        return form
-
-    def _make_names_unique(self) -> None:
-        seen = {t.name for graph in self.model.subgraphs for t in graph.tensors}
-        met: set[str] = set()
-        for tensor in (t for graph in self.model.subgraphs for t in graph.tensors):
-            name, count = tensor.name, 1
-            while tensor.name in met or (count > 1 and tensor.name in seen):
-                count += 1
-                tensor.fields.name = f"{name}#{count}".encode()
-            if count > 1:
-                self.names[tensor.name] = name.encode()
-                seen.add(tensor.name)
-            met.add(tensor.name)
+        widened = [pair for graph in model.subgraphs for pair in _widen(graph)] if widen else []
+        names = _make_names_unique(model)
+        halves = {made.name: half for made, half in widened}
+        stored = {s.tensor.name: halves.get(s.tensor.name, s.tensor) for s in weight_sites(model)}
+        return cls(model, stored, names, halves)
 
     def undo(self, quantized: Model, original: Model) -> None:
         """Give what the quantizer made of the copy the original's names, metadata, signatures and float16 weights."""
@@ -84,6 +72,22 @@ def primary_signature(model: Model) -> Signature:
     return Signature(fields, entries(graph.inputs), entries(graph.outputs))
 
 
+def _make_names_unique(model: Model) -> dict[str, bytes]:
+    """Number the tensors that have another's name; returns the new names with the old ones."""
+    tensors = [t for graph in model.subgraphs for t in graph.tensors]
+    taken, met, renamed = {t.name for t in tensors}, set[str](), {}
+    for tensor in tensors:
+        name, count = tensor.name, 1
+        while tensor.name in met or (count > 1 and tensor.name in taken):
+            count += 1
+            tensor.fields.name = f"{name}#{count}".encode()
+        if count > 1:
+            renamed[tensor.name] = name.encode()
+            taken.add(tensor.name)
+        met.add(tensor.name)
+    return renamed
+
+
 def _widen(graph: Subgraph) -> list[tuple[Tensor, Tensor]]:
     """Make constants of what DEQUANTIZE makes of float16 ones; returns the former with the latter."""
     found = []
@@ -106,14 +110,21 @@ def _widen(graph: Subgraph) -> list[tuple[Tensor, Tensor]]:
 def _narrow(model: Model, graph: Subgraph, halves: dict[str, Tensor]) -> None:
     """Store in float16, with a DEQUANTIZE, what was stored so and has not been quantized.
 
-    A bias beside integer weights stays float32: XNNPACK takes such an operator only if its bias is a constant.
+    A bias beside integer weights, dequantized or not, stays float32: XNNPACK takes such an operator only if its bias is
+    a constant.
     """
     made: dict[str, Tensor] = {}
     first: list[Operator] = []
-    of_hybrids = {t for op in graph.operators if any(map(_is_integer_weight, op.inputs)) for t in op.inputs}
+    integers: set[Tensor | None] = {
+        t for t in graph.tensors if t.is_constant and t.type_name in ("INT8", "INT4", "INT2")
+    }
+    integers |= {
+        t for op in graph.operators if op.name == "DEQUANTIZE" and op.inputs[0] in integers for t in op.outputs
+    }
+    beside_integers = {t for op in graph.operators if not integers.isdisjoint(op.inputs) for t in op.inputs}
     for tensor in list(graph.tensors):
         half = halves.get(tensor.name.removesuffix("_duplicated"))
-        if half is None or tensor in of_hybrids or tensor.type_name != "FLOAT32" or not tensor.is_constant:
+        if half is None or tensor in beside_integers or tensor.type_name != "FLOAT32" or not tensor.is_constant:
             continue
         if half.name not in made:
             made[half.name] = half
@@ -122,10 +133,6 @@ def _narrow(model: Model, graph: Subgraph, halves: dict[str, Tensor]) -> None:
         code = model.operator_code(schema.BuiltinOperator.DEQUANTIZE, _DEQUANTIZE_OF_HALF)
         first.append(Operator(_no_options(), code, [made[half.name]], [tensor]))
     graph.operators[:0] = first
-
-
-def _is_integer_weight(tensor: Tensor | None) -> bool:
-    return tensor is not None and tensor.is_constant and tensor.type_name in ("INT8", "INT4", "INT2")
 
 
 def _no_options() -> Any:
