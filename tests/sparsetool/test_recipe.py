@@ -265,3 +265,28 @@ def test_the_objective_is_one_of_three(tmp_path):
         load_recipe(path)
     path.write_text(VALID)
     assert load_recipe(path).convert.objective == "disk"
+
+
+def test_an_artifact_names_any_quantization_and_others_for_single_layers(written):
+    layers = 'quantize_layers = [{ pattern = "logits", recipe = "none" }]\nallow_zero_loss = true\n'
+    text = VALID.replace('quantize = "int8"\n', 'quantize = "dynamic_wi4_afp32+octav"\n' + layers)
+    artifact = load_recipe(written(text)).artifacts[1]
+    assert artifact.quantize == "dynamic_wi4_afp32+octav"
+    assert [(s.pattern, s.recipe) for s in artifact.quantize_layers] == [("logits", "none")]
+    assert artifact.allow_zero_loss
+
+
+@pytest.mark.parametrize(
+    ("quantize", "key", "problem"),
+    [
+        ('quantize = "int9"', "artifacts.1.quantize", "did you mean 'int8'"),
+        ('quantize_layers = [{ pattern = "(", recipe = "none" }]', "pattern", "is not a regular expression"),
+        ('quantize_layers = [{ pattern = "a", recipe = "nnoe" }]', "recipe", "did you mean 'none'"),
+        ('quantize_layers = [{ pattern = "a", recip = "none" }]', "recip", "did you mean 'recipe'"),
+    ],
+)
+def test_a_quantization_that_is_none_is_refused_with_its_key(written, quantize, key, problem):
+    text = VALID.replace('quantize = "int8"', quantize)
+    with pytest.raises(RecipeError, match=problem) as caught:
+        load_recipe(written(text))
+    assert key in caught.value.key

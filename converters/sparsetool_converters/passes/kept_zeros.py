@@ -73,6 +73,8 @@ def quantized_weights(
         old = before.get(tensor.name.removesuffix("_duplicated"))
         if old is None or old.type == tensor.type or old.is_sparse or old.shape != tensor.shape:
             continue
+        if tensor.type_name == "FLOAT32":
+            continue  # widened for the quantizer, and about to be float16 again
         zero, stored_zero = old.array() == 0, tensor.array() == 0
         zeros, kept = int(zero.sum()), int((zero & stored_zero).sum())
         if not _is_symmetric(tensor):

@@ -294,3 +294,45 @@ def test_channel_whose_bias_is_not_in_the_float_model_is_left_alone() -> None:
     before = model.to_bytes()
     assert mend_empty_channels(model, original) == []
     assert model.to_bytes() == before
+
+
+def narrow_model() -> bytes:
+    """One FULLY_CONNECTED whose channel 1 has weights that are tiny beside its bias."""
+    model = new_model()
+    graph = Graph(model)
+    x, y = graph.tensor("x", (1, 8)), graph.tensor("y", (1, 2))
+    weight = np.ones((2, 8), np.float32)
+    weight[1] *= 1e-9
+    graph.fully_connected(
+        x, graph.constant("w", weight), graph.constant("b", np.array([0.5, 3], np.float32)), y, activation=0
+    )
+    graph.ends([x], [y])
+    return packed(model)
+
+
+@pytest.mark.parametrize(("mode", "bias"), [("int8", "INT32"), ("static_wi8_ai16", "INT64")])
+def test_channel_too_narrow_for_its_bias_gets_a_wider_scale_and_keeps_its_constant(mode: str, bias: str) -> None:
+    data, samples = narrow_model(), RNG.random((8, 8)).astype(np.float32)
+    model = Model.from_bytes(data)
+    changes = Quantize(mode, samples)(model)
+    assert constant(model, "b").type_name == bias
+    assert changes[-1].what.endswith("1 too narrow for their bias: scale widened")
+    graph = model.subgraphs[0]
+    (x,), (y,) = ([t.info() for t in ts if t is not None] for ts in (graph.inputs, graph.outputs))
+    for kernel_set in RESOLVERS:
+        (found,) = run_here(model.to_bytes(), x.quantize(samples[:1]), kernel_set=kernel_set)
+        (wanted,) = run_here(data, samples[:1], kernel_set=kernel_set)
+        assert np.abs(y.dequantize(found) - wanted).max() <= 0.02 * np.abs(wanted).max(), kernel_set
+
+
+def test_quantizer_that_gives_no_sign_of_itself_is_stopped() -> None:
+    with pytest.raises(ModelFormatError, match="the quantizer was ended by signal 9"):
+        Quantize("dynamic", patience_s=0.01)(Model.from_bytes(FLOAT))
+
+
+def test_model_of_integers_is_left_alone(int8: tuple[Model, list[Change]]) -> None:
+    model = Model.from_bytes(int8[0].to_bytes())
+    before = model.to_bytes()
+    for mode in ("float16", "dynamic", "int8"):
+        assert list(Quantize(mode, SAMPLES)(model)) == []
+    assert model.to_bytes() == before

@@ -186,3 +186,28 @@ def test_a_file_that_grew_is_not_called_smaller(sparsetool, model, tmp_path):
     small, dense = ((tmp_path / name).stat().st_size for name in ("small.tflite", "dense.tflite"))
     assert small < dense
     assert f"dense.tflite: disk {dense:,} bytes ({dense / small:.1f}x larger)" in done.out
+
+
+def test_compress_quantizes_by_layer_with_samples_of_a_function_and_tells_of_zeros(sparsetool, model, tmp_path):
+    (tmp_path / "data.py").write_text("import numpy as np\ndef some():\n    yield np.ones((1, 64), np.float32)\n")
+    wanted = ("compress", model, "-o", "small.tflite", "--calibration", "data.py:some")
+    done = sparsetool(*wanted, "--quantize", "none", "--quantize-layer", "w0=int8", "--json")
+    assert done.code == 0, done.err
+    (weight,) = done.json["quantized"]
+    assert (weight["name"], weight["type_before"], weight["type_after"]) == ("w0", "FLOAT32", "INT8")
+    assert (weight["weights"], weight["zeros_before"], weight["zeros_after"]) == (32 * 64, 32 * 56, 32 * 56)
+    table = sparsetool(*wanted, "--quantize", "int8", "--force")
+    assert "zeros before" in table.out
+    assert "1,792" in table.out
+
+
+def test_quantizations_lists_what_is_offered_and_what_is_not_with_the_reason(sparsetool):
+    listed = sparsetool("quantizations")
+    assert (listed.code, listed.err) == (0, "")
+    assert "dynamic_wi4_afp32" in listed.out
+    assert "not offered: hadamard_rotation: " in listed.out
+    as_json = sparsetool("quantizations", "--json").json
+    assert as_json["kind"] == "quantizations"
+    offered = {r["name"]: r for r in as_json["recipes"] if not r["refused"]}
+    assert offered["int8"]["needs_calibration"]
+    assert not offered["dynamic_wi8c_hr_afp32"]["keeps_zeros"]

@@ -242,3 +242,25 @@ def test_a_plan_that_exists_is_refused_with_2(sparsetool, model, untouched):
 def test_an_unknown_target_is_refused_with_2(sparsetool, model, untouched, command):
     line = sparsetool(command, model, "--target", "teapot", "-o", untouched, "--force").error(2)
     assert line.startswith("target 'teapot' is not known; known targets: litert")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--quantize", "int7"], "no quantization recipe 'int7'; did you mean 'int8'?"),
+        (["--quantize", "gemma4_mixed48"], "a set of recipes for the models inside a .litertlm file"),
+        (["--quantize", "int8"], "int8 needs calibration data"),
+        (["--quantize", "static_wi8_ai16"], "static_wi8_ai16 needs calibration data"),
+        (["--quantize", "dynamic_wi4_afp32+gptq"], "dynamic_wi4_afp32+gptq needs calibration data"),
+        (["--quantize-layer", "w0=int8"], "int8 needs calibration data"),
+        (["--quantize-layer", "w0"], "'w0' is not PATTERN=NAME"),
+        (["--quantize-layer", "logits=dynamic"], "no layer matches 'logits'; layers here are 'y'"),
+        (["--quantize", "int8", "--calibration", "nothing.npz"], "nothing.npz: cannot be read"),
+        (["--quantize", "int8", "--calibration", "data.py"], "name the function that gives samples"),
+    ],
+)
+def test_a_quantization_that_cannot_be_done_is_refused_in_one_line(sparsetool, model, untouched, options, problem):
+    done = sparsetool("compress", model, "-o", untouched, "--force", *options)
+    assert done.code == 2, done.err
+    assert problem in done.err
+    assert len(done.err.strip().splitlines()) == 1

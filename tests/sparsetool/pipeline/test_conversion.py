@@ -9,7 +9,9 @@ from sparsetool.pipeline.conversion import Settings, convert
 from sparsetool_converters.costs import Objective
 from sparsetool_converters.errors import CalibrationDataError, ModelFormatError, UsageError
 from sparsetool_converters.model import Model
+from sparsetool_converters.passes.kept_zeros import ZerosLostError
 from sparsetool_converters.passes.quantize import Quantization
+from sparsetool_converters.passes.quantize_layers import LayerRecipe
 
 SAMPLES = np.random.default_rng(4).random((16, 64), np.float32)
 
@@ -157,3 +159,28 @@ def test_signatures_and_metadata_survive_every_stage(converted, mode, signed):
         ]
     else:
         assert not model.signatures
+
+
+def test_quantization_that_changes_nothing_is_told_with_the_reason(converted, pruned_model, heard):
+    once = converted(pruned_model, quantize="float16", encode=False)
+    assert "quantize" not in names(converted(once.result, quantize="float16", encode=False))
+    assert heard.notes[-1] == "model.tflite: float16 changed nothing: the model's weights are float16 already"
+
+
+def test_a_layer_has_a_recipe_of_its_own(converted, pruned_model):
+    layers = (LayerRecipe(pattern="w1", recipe="none"),)
+    conversion = converted(pruned_model, quantize="dynamic", quantize_layers=layers, encode=False)
+    assert weight_types(conversion.result) == {"w0": "INT8", "w1": "FLOAT32"}
+
+
+def test_only_a_layer_is_quantized(converted, pruned_model):
+    layers = (LayerRecipe(pattern="w1", recipe="dynamic_wi4_afp32"),)
+    conversion = converted(pruned_model, quantize_layers=layers, encode=False)
+    assert weight_types(conversion.result) == {"w0": "FLOAT32", "w1": "INT4"}
+
+
+def test_loss_of_zeros_is_refused_unless_it_is_allowed(converted, pruned_model):
+    with pytest.raises(ZerosLostError, match="of w0, which is pruned"):
+        converted(pruned_model, quantize="default_af32w8float")
+    conversion = converted(pruned_model, quantize="default_af32w8float", allow_zero_loss=True, encode=False)
+    assert weight_types(conversion.result)["w0"] == "INT8"
