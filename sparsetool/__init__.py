@@ -18,17 +18,19 @@ if TYPE_CHECKING:
     from sparsetool.prune import ConstantSparsity, PolynomialDecay, Pruner, save_checkpoint
     from sparsetool_converters.costs import Objective
     from sparsetool_converters.errors import SparseToolError
-    from sparsetool_converters.passes.quantize import Quantization
+    from sparsetool_converters.passes.quantize_layers import LayerRecipe
+    from sparsetool_converters.passes.recipes import Quantization
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Budget": "sparsetool.budget",
     "ConstantSparsity": "sparsetool.prune",
+    "LayerRecipe": "sparsetool_converters.passes.quantize_layers",
     "Objective": "sparsetool_converters.costs",
     "PolynomialDecay": "sparsetool.prune",
     "Pruner": "sparsetool.prune",
-    "Quantization": "sparsetool_converters.passes.quantize",
+    "Quantization": "sparsetool_converters.passes.recipes",
     "Settings": "sparsetool.pipeline.conversion",
     "SparseToolError": "sparsetool_converters.errors",
     "compress": "sparsetool.pipeline.compress",
@@ -43,6 +45,7 @@ _HOMES = {
 __all__ = [
     "Budget",
     "ConstantSparsity",
+    "LayerRecipe",
     "Objective",
     "PolynomialDecay",
     "Pruner",

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from sparsetool_converters.errors import SparseToolError
     from sparsetool_converters.model import Model
     from sparsetool_converters.passes import Canonicalize, Change, CompactHiddenUnits, Densify, EncodeSparse, Pass
-    from sparsetool_converters.passes.quantize import Quantization, Quantize
+    from sparsetool_converters.passes.quantize import Quantize
+    from sparsetool_converters.passes.quantize_layers import LayerRecipe
+    from sparsetool_converters.passes.recipes import Quantization
     from sparsetool_converters.plan import Encode, Keep, Plan, make_plan
     from sparsetool_converters.targets import LITERT, PORTABLE, Target, target_named
     from sparsetool_converters.targets.lint import Finding, lint
@@ -29,12 +31,13 @@ _HOMES = {
     "Finding": "sparsetool_converters.targets.lint",
     "Keep": "sparsetool_converters.plan",
     "LITERT": "sparsetool_converters.targets",
+    "LayerRecipe": "sparsetool_converters.passes.quantize_layers",
     "Model": "sparsetool_converters.model",
     "Objective": "sparsetool_converters.costs",
     "PORTABLE": "sparsetool_converters.targets",
     "Pass": "sparsetool_converters.passes",
     "Plan": "sparsetool_converters.plan",
-    "Quantization": "sparsetool_converters.passes.quantize",
+    "Quantization": "sparsetool_converters.passes.recipes",
     "Quantize": "sparsetool_converters.passes.quantize",
     "SparseToolError": "sparsetool_converters.errors",
     "Target": "sparsetool_converters.targets",
@@ -57,6 +60,7 @@ __all__ = [
     "EncodeSparse",
     "Finding",
     "Keep",
+    "LayerRecipe",
     "Model",
     "Objective",
     "Pass",

@@ -11,7 +11,7 @@ from sparsetool.report.records import OutputRecord
 from sparsetool.verify import Tolerance, compare_runs
 from sparsetool.verify.structure import check_structure
 from sparsetool_converters.model import Model
-from sparsetool_converters.samples import RandomSamples, Samples
+from sparsetool_converters.samples import RandomSamples, SampleSource, gather_samples
 from sparsetool_converters.weights import weight_sites
 
 STAGE = "verify"
@@ -34,7 +34,7 @@ def verify_pair(
     reference: str | Path,
     candidate: str | Path,
     *,
-    samples: Samples | None = None,
+    samples: SampleSource | None = None,
     tolerance: float | None = None,
     timeout_s: float = TIMEOUT_S,
     listener: Listener | None = None,
@@ -44,9 +44,9 @@ def verify_pair(
     Args:
         reference: the model to trust, anything that `load_source` reads.
         candidate: the model to check.
-        samples: what to run; random ones by default.
+        samples: what to run, or a function that gives it, see `gather_samples`; random ones by default.
         tolerance: largest error, as a share of an output's largest value. By default 1e-5, or 10 dB of signal over
-            noise where the candidate's weights have other types than the reference's.
+            noise where the candidate's weights have other types than the reference's; 3 dB for 4 bits, 1 dB for 2.
         timeout_s: seconds for each run.
         listener: hears of progress.
 
@@ -59,7 +59,7 @@ def verify_pair(
     lossy = _weight_types(wanted, reference) != _weight_types(found, candidate)
     check_structure(wanted, found, stage=STAGE, same_types=not lossy)
     prover = Prover(
-        samples if samples is not None else RandomSamples(n_samples=VERIFY_SAMPLES),
+        gather_samples(samples) if samples is not None else RandomSamples(n_samples=VERIFY_SAMPLES),
         timeout_s=timeout_s,
         listener=listener or Silence(),
     )

@@ -8,6 +8,7 @@ PUBLIC_NAMES: dict[str, list[str]] = {
     "sparsetool": [
         "Budget",
         "ConstantSparsity",
+        "LayerRecipe",
         "Objective",
         "PolynomialDecay",
         "Pruner",
@@ -34,6 +35,7 @@ PUBLIC_NAMES: dict[str, list[str]] = {
         "EncodeSparse",
         "Finding",
         "Keep",
+        "LayerRecipe",
         "Model",
         "Objective",
         "Pass",

@@ -28,7 +28,7 @@ class ZerosLostError(UsageError):
         self.tensor, self.recipe, self.zeros, self.kept = tensor, recipe, zeros, kept
         super().__init__(
             f"{recipe} keeps {kept:,} of the {zeros:,} zeros of {tensor}, which is pruned: choose another recipe for "
-            f"it, or allow the loss of zeros"
+            f"it, or allow the loss (compress --allow-zero-loss)"
         )
 
 
