@@ -185,6 +185,7 @@ def check(network: str, name: str) -> None:
         assert error <= tolerance(name), f"{kernel_set}: {error:.3f}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "name"), CASES)
 def test_recipe_gives_a_model_that_agrees_on_every_kernel_set_and_keeps_zeros(network: str, name: str) -> None:
     check(network, name)
