@@ -5,12 +5,14 @@ from pathlib import Path
 
 from sparsetool.pipeline.compress import TIMEOUT_S, VERIFY_SAMPLES
 from sparsetool.pipeline.events import Listener, Silence
-from sparsetool.pipeline.proof import EXACT, HYBRID, LOSSY, Prover, is_hybrid, output_records
+from sparsetool.pipeline.proof import EXACT, HYBRID, LOSSY, Prover, is_hybrid, kernel_sets_for, output_records
 from sparsetool.pipeline.sources import load_source
 from sparsetool.report.records import OutputRecord
-from sparsetool.verify import Tolerance, compare_runs
+from sparsetool.verify import Tolerance, compare_runs, require_runtime
 from sparsetool.verify.structure import check_structure
 from sparsetool_converters.model import Model
+from sparsetool_converters.passes import Densify
+from sparsetool_converters.passes.densify import MAX_OUTPUT_BYTES
 from sparsetool_converters.samples import RandomSamples, Samples
 from sparsetool_converters.weights import weight_sites
 
@@ -39,7 +41,7 @@ def verify_pair(
     timeout_s: float = TIMEOUT_S,
     listener: Listener | None = None,
 ) -> PairRecord:
-    """Run both models on the same samples on every kernel set.
+    """Run both models on the same samples on every kernel set, or on the micro runtime if one is made for it.
 
     Args:
         reference: the model to trust, anything that `load_source` reads.
@@ -69,7 +71,9 @@ def verify_pair(
         limit = min(LOSSY.values(), key=lambda t: t.min_sqnr_db or 0.0)
     else:
         limit = HYBRID if is_hybrid(wanted) else EXACT
-    runs = [prover.runs(model, STAGE) for model in (wanted, found)]
+    kernel_sets = kernel_sets_for(wanted, found)
+    require_runtime(kernel_sets)
+    runs = [prover.runs(model, STAGE, kernel_sets) for model in (wanted, found)]
     verified = compare_runs(runs[0], runs[1], tolerance=limit, stage=STAGE)
     return PairRecord(
         outputs=output_records(STAGE, verified),
@@ -78,4 +82,6 @@ def verify_pair(
 
 
 def _weight_types(data: bytes, path: str | Path) -> list[str]:
-    return [site.use.weight for site in weight_sites(Model.from_bytes(data, where=str(path)))]
+    model = Model.from_bytes(data, where=str(path))
+    Densify(max_output_bytes=MAX_OUTPUT_BYTES)(model)  # behind some operators weights are hard to see
+    return [site.use.weight for site in weight_sites(model)]

@@ -78,9 +78,8 @@ def missing_operators(model: Model, target: Target) -> list[Finding]:
     for g, graph in enumerate(model.subgraphs):
         for i, operator in enumerate(graph.operators):
             types = target.operators.get(operator.name)
-            others = [
-                t for t in (*operator.inputs, *operator.outputs) if t is not None and t.type_name not in (types or ())
-            ]
+            tensors = [t for t in (*operator.inputs, *operator.outputs) if t is not None]
+            others = [t for t in tensors if types and t.type_name not in types]
             if types is None:
                 tensor, effect = _first_name(operator.outputs), f"{target.name} has no operator {operator.name}"
             elif others:

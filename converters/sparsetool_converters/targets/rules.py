@@ -269,7 +269,8 @@ class Target:
     def why_refused(self, use: WeightUse) -> str:
         """One clause that says why no rule fits this use."""
         for hazard in self.refused_ways(use):
-            if hazard.route is not Route.NATIVE:  # what a kernel cannot read may still be unpacked for it
+            # What a kernel cannot read may still be unpacked for it.
+            if hazard.route is not Route.NATIVE and not (self.decodes and hazard.route is Route.DENSIFY):
                 return f"{hazard.effect} ({hazard.source})"
         return f"nothing is known to run {use} sparse on {self.name}"
 

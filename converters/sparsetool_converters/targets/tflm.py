@@ -41,7 +41,7 @@ TFLM = Target(
             _rule(op, "INT8", "INT8")
             for op in ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "BATCH_MATMUL", "GATHER")
         ),
-        _rule("FULLY_CONNECTED", "INT8", "INT16"),
+        *(_rule(op, "INT8", "INT16") for op in ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")),
         _rule("EMBEDDING_LOOKUP", "INT8", "FLOAT32"),
     ),
     hazards=(
