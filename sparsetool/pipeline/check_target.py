@@ -31,7 +31,7 @@ def check_target(name: str, kernel_sets: Sequence[str] = (), *, listener: Listen
     known = target.kernel_sets
     unknown = [kernel_set for kernel_set in kernel_sets if kernel_set not in known]
     if unknown:
-        raise UsageError(f"kernel set {unknown[0]!r} is not known; kernel sets of {name}: {', '.join(known)}")
+        raise UsageError(f"kernel set {unknown[0]!r} is not known; known kernel sets: {', '.join(known)}")
     chosen = [k for k in known if not kernel_sets or k in kernel_sets]
     cases = cases_of(target)
     if not cases:

@@ -11,7 +11,7 @@ from sparsetool_converters.targets.tflm_operators import OPERATORS
 from sparsetool_converters.weights import WeightUse
 
 _DECODE = "tensorflow/lite/micro/kernels/decode.cc @ 90b983c, executed"
-_COST = "decoded in every invocation, into as many bytes of the arena as the dense tensor takes"
+_COST = "decoded into the arena in every invocation"
 _WAY_OUT = "sparsetool compress --target tflm stores it for TFLM_DECODE where that saves bytes"
 
 _FLOAT_OPS = (
