@@ -23,8 +23,7 @@ _FLOAT_OPS = (
     "GATHER",
     "EMBEDDING_LOOKUP",
 )
-_HYBRID_OPS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "BATCH_MATMUL")
-_DEQUANTIZED_OPS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "BATCH_MATMUL")
+_MATRIX_OPS = HYBRID_OPS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "BATCH_MATMUL")
 
 
 def _rule(op: str, weight: str, activation: str, *, dequantized: bool = False) -> Rule:
@@ -36,7 +35,7 @@ TFLM = Target(
     name="tflm",
     rules=(
         *(_rule(op, "FLOAT32", "FLOAT32") for op in _FLOAT_OPS),
-        *(_rule(op, "INT8", "FLOAT32", dequantized=True) for op in _DEQUANTIZED_OPS),
+        *(_rule(op, "INT8", "FLOAT32", dequantized=True) for op in _MATRIX_OPS),
         *(
             _rule(op, "INT8", "INT8")
             for op in ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "BATCH_MATMUL", "GATHER")
@@ -72,7 +71,7 @@ TFLM = Target(
         ),
         Hazard(
             name="hybrid",
-            ops=_HYBRID_OPS,
+            ops=HYBRID_OPS,
             weights=("INT8", "INT4"),
             activations=("FLOAT32",),
             dequantized=False,
