@@ -259,11 +259,17 @@ class Target:
         return tuple(hazard for hazard in self.hazards if hazard.hits(stored))
 
     def refused_ways(self, use: WeightUse) -> tuple[Hazard, ...]:
-        """The hazards that stand against this use as such, whatever its version, layout and size."""
+        """The hazards that stand against this use as such, whatever its version, layout and size.
+
+        That TFLM_DECODE is of the micro runtime alone is no matter of the use.
+        """
         return tuple(
             hazard
             for hazard in self.hazards
-            if hazard.severity is Severity.ERROR and hazard.concerns(use) and not _depends(hazard)
+            if hazard.severity is Severity.ERROR
+            and hazard.route is not Route.DECODE
+            and hazard.concerns(use)
+            and not _depends(hazard)
         )
 
     def why_refused(self, use: WeightUse) -> str:
