@@ -64,7 +64,7 @@ class MicroInterpreter:
     def resize_tensor_input(self, place: int, shape: Any, strict: bool = True) -> None:
         details = self.get_input_details()[place]
         raise ValueError(
-            f"the micro runtime has fixed shapes: input {details['name']} is {list(details['shape'])}, "
+            f"the micro runtime has fixed shapes: input {details['name']} is {details['shape'].tolist()}, "
             f"the samples are {list(shape)}"
         )
 
@@ -90,6 +90,7 @@ class MicroInterpreter:
         if tensor.type not in _DTYPES:
             raise ValueError(f"{_text(tensor.name)} holds no numbers; such inputs and outputs cannot be compared")
         shape = [] if tensor.shape is None else tensor.shape
+        signature = shape if tensor.shapeSignature is None else tensor.shapeSignature
         parameters = tensor.quantization
         quantized = parameters is not None and parameters.scale is not None and len(parameters.scale) == 1
         zero_points = parameters.zeroPoint if quantized and parameters.zeroPoint is not None else [0]
@@ -97,7 +98,7 @@ class MicroInterpreter:
             "name": _text(tensor.name),
             "index": place,
             "shape": np.array(shape, np.int32),
-            "shape_signature": np.array(shape, np.int32),
+            "shape_signature": np.array(signature, np.int32),
             "dtype": np.dtype(_DTYPES[tensor.type]),
             "quantization": (float(parameters.scale[0]) if quantized else 0.0, int(zero_points[0])),
         }
