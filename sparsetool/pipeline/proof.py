@@ -42,8 +42,9 @@ EXACT = Tolerance(max_relative_error=1e-5, max_lsb=1)
 # step; and builtin kernels that are told to do it asymmetrically, as XNNPACK does, give other numbers than before.
 # Measured 0.5 % of the largest value.
 HYBRID = Tolerance(max_relative_error=2e-2)
-# The micro runtime has kernels of its own, which round here and there otherwise.
-MICRO = Tolerance(max_relative_error=2e-2)
+# The micro runtime has kernels of its own, made from LiteRT's reference kernels. Measured: identical on all published
+# models that it runs; what is left is for other libraries' exp and tanh.
+MICRO = Tolerance(max_relative_error=1e-3, max_lsb=2)
 MICRO_STAGE = "micro runtime"
 # Lossy by nature: these only catch a model that is broken. What a model may lose is for accuracy to say.
 LOSSY: Mapping[Quantization, Tolerance] = {

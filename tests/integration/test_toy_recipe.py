@@ -239,3 +239,15 @@ def test_a_keras_file_that_is_none_is_refused_in_one_line(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"\x89PNG\r\n\x1a\n")
     line = run(tmp_path, "compress", "model.keras", "-o", "small.tflite").error(5)
     assert line.startswith("model.keras: Keras cannot load it: ")
+
+
+def test_recipe_for_microcontrollers_is_verified_and_measured_on_the_micro_runtime(again):
+    pytest.importorskip("tflite_micro")
+    others = [f'[[artifacts]]\nname = "{name}"\nquantize = "{name}"\n\n' for name in ("float16", "dynamic")]
+    folder = again(("[convert]\n", '[convert]\ntarget = "tflm"\n'), *((text, "") for text in others))
+    finished = run(folder, "run", "recipe.toml", "--json")
+    assert finished.code == 0, finished.err
+    for artifact in finished.json["artifacts"][1:]:
+        stages = {(output["stage"], output["kernel_set"]) for output in artifact["outputs"]}
+        assert {("encode", "micro"), ("micro runtime", "micro")} <= stages
+        assert artifact["accuracy"]["correct"] > 150
