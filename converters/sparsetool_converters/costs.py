@@ -6,6 +6,7 @@ lie in the file and widens every index to int32 at load (tflite/core/interpreter
     dense      values
     native     kept values + 4 bytes an index
     densify    the same, and the dense values that DENSIFY unpacks
+    decode     a bit an element, kept values, and the dense values that TFLM_DECODE unpacks into the arena
 
 A delegate that repacks dense weights holds one more copy of them, for dense and densify alike.
 """
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsetool_converters.model import Tensor
+from sparsetool_converters.model.decode_operator import HEADER_BYTES, decode_obstacle, encode_pruned
 from sparsetool_converters.sparsity import (
     BlockFormat,
     DimensionFormat,
@@ -29,10 +31,12 @@ from sparsetool_converters.sparsity import (
 )
 from sparsetool_converters.sparsity.format import MAX_ELEMENTS
 from sparsetool_converters.targets import Route, Rule
+from sparsetool_converters.targets.rules import BITMAP
 
 # Tables that an encoded tensor adds to the file: upper bounds, held by a test.
 NATIVE_OVERHEAD_BYTES = 220
 DENSIFY_OVERHEAD_BYTES = 400  # with the DENSIFY operator and the stored tensor, whose name comes on top
+DECODE_OVERHEAD_BYTES = 260  # for one reader, with two constants and the operator; less where operators share them
 INDEX_BYTES_IN_RAM = 4
 
 
@@ -79,14 +83,14 @@ class Candidate:
     Attributes:
         choice: what it is and costs.
         block: the block (r, c); (1, 1) is unstructured.
-        block_format: its format.
+        block_format: its format; None for TFLM_DECODE's.
         rule: the target's rule that allows it.
         faster_from: share left out from which the rule calls it faster, None if it never does.
     """
 
     choice: Choice
     block: tuple[int, int]
-    block_format: BlockFormat
+    block_format: BlockFormat | None
     rule: Rule
     faster_from: float | None = None
 
@@ -104,17 +108,20 @@ def stored_choice(tensor: Tensor) -> Choice:
     return Choice(layout="dense", disk_bytes=tensor.buffer.nbytes, ram_bytes=tensor.buffer.nbytes)
 
 
-def candidates(tensor: Tensor, rule: Rule, *, rows: int) -> list[Candidate]:
+def candidates(tensor: Tensor, rule: Rule, *, rows: int, readers: int = 1) -> list[Candidate]:
     """Every format that a rule allows for a dense constant.
 
     Args:
         tensor: the constant.
         rule: of a target's table, for the use of the constant.
         rows: rows of activations that the operator multiplies it with; the table's speeds are those of one.
+        readers: how many operators read it; each needs a TFLM_DECODE of its own.
     """
     array = tensor.array()
     if array.size > MAX_ELEMENTS:
         return []
+    if rule.route is Route.DECODE:
+        return [] if decode_obstacle(tensor) else [_decoded(tensor, rule, readers)]
     if rule.route is Route.DENSIFY:
         overhead_bytes = DENSIFY_OVERHEAD_BYTES + len(tensor.name.encode())
         return [
@@ -128,6 +135,21 @@ def candidates(tensor: Tensor, rule: Rule, *, rows: int) -> list[Candidate]:
             faster_from = rule.faster_from_sparsity[i] if rule.faster_from_sparsity and rows == 1 else None
             found.append(_candidate(array, rule, block, block_format, _name(block), NATIVE_OVERHEAD_BYTES, faster_from))
     return found
+
+
+def _decoded(tensor: Tensor, rule: Rule, readers: int) -> Candidate:
+    bits, values = encode_pruned(tensor)
+    array, stored_bytes = tensor.array(), bits.nbytes + values.nbytes
+    kept_bytes = values.nbytes - HEADER_BYTES
+    more_outputs = (readers - 1) * (DECODE_OVERHEAD_BYTES + len(tensor.name.encode()))
+    choice = Choice(
+        layout=BITMAP,
+        route=rule.route,
+        disk_bytes=stored_bytes + DECODE_OVERHEAD_BYTES + more_outputs,
+        ram_bytes=stored_bytes + array.nbytes,
+        left_out=1 - kept_bytes / array.nbytes if array.nbytes else 0.0,
+    )
+    return Candidate(choice=choice, block=(1, 1), block_format=None, rule=rule)
 
 
 def _candidate(

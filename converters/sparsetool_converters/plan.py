@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from sparsetool_converters.costs import Candidate, Choice, Objective, candidates, stored_choice
 from sparsetool_converters.model import Buffer, Model, Tensor
+from sparsetool_converters.model.decode_operator import decode_obstacle
 from sparsetool_converters.sparsity import BlockFormat
 from sparsetool_converters.targets import Rule, Target
 from sparsetool_converters.targets.readings import fused_activation
@@ -63,13 +64,13 @@ class Encode(Decision):
     Attributes:
         choice: the one of `choices` that is taken.
         rule: the target's rule that allows it.
-        block_format: the format.
+        block_format: the format; None for TFLM_DECODE's.
         reason: why this way, with numbers.
     """
 
     choice: Choice
     rule: Rule
-    block_format: BlockFormat
+    block_format: BlockFormat | None
     reason: str
 
     @property
@@ -133,11 +134,11 @@ def make_plan(model: Model, target: Target, objective: Objective = Objective.DIS
             if not tensor.is_constant or (not sites and tensor.buffer.nbytes < OTHER_CONSTANTS_FROM_BYTES):
                 continue
             facts = _facts(tensor, g, i, sites)
-            blocked = _why_not_looked_at(tensor, sites, readers, holders, interface)
+            blocked = _why_not_looked_at(tensor, sites, readers, holders, interface, target)
             if blocked:
                 decisions.append(Keep(**facts, choices=(stored_choice(tensor),), reason=blocked))
             else:
-                decisions.append(_decide(tensor, facts, sites[0], target, objective))
+                decisions.append(_decide(tensor, facts, sites, target, objective))
     return Plan(target=target.name, objective=objective, decisions=tuple(decisions))
 
 
@@ -174,6 +175,7 @@ def _why_not_looked_at(
     readers: Mapping[Tensor, int],
     holders: dict[Buffer, list[Tensor]],
     interface: set[Tensor],
+    target: Target,
 ) -> str:
     """Why this constant stays as it is whatever it holds and the target is; empty if nothing stands against it.
 
@@ -186,7 +188,17 @@ def _why_not_looked_at(
         return "arrived encoded"
     path = sites[0].path
     most = max(len(sites), *(readers[t] for t in path))
-    if most > 1:
+    if target.decodes:
+        # Each reader gets what it reads from a TFLM_DECODE of its own; it must be one that the table knows.
+        others = readers[tensor] - len(sites)
+        if others > 0 and len(path) == 1:
+            return f"has {readers[tensor]} readers, {others} of which read it as no weight"
+        if most > 1 and any(len(site.path) > 1 for site in sites):
+            return f"has {most} readers; behind DEQUANTIZE only weights with one are encoded"
+        strangers = [site.use for site in sites if not target.rules_for(site.use)]
+        if strangers:
+            return target.why_refused(strangers[0])
+    elif most > 1:
         return f"has {most} readers; only weights with one are encoded"
     if len(holders[tensor.buffer]) > 1:
         return f"its payload is shared by {len(holders[tensor.buffer])} tensors"
@@ -198,8 +210,9 @@ def _why_not_looked_at(
 
 
 def _decide(
-    tensor: Tensor, facts: dict[str, Any], site: WeightSite, target: Target, objective: Objective
+    tensor: Tensor, facts: dict[str, Any], sites: Sequence[WeightSite], target: Target, objective: Objective
 ) -> Encode | Keep:
+    site = sites[0]
     use, dense = site.use, stored_choice(tensor)
     rules = target.rules_for(use)
     if not rules:
@@ -211,12 +224,14 @@ def _decide(
         reason = f"nothing is known to run {use} and {operator} sparse on {target.name}"
         return Keep(**facts, choices=(dense,), reason=reason)
     rows = _rows(site)
-    found = [candidate for rule in rules for candidate in candidates(tensor, rule, rows=rows)]
+    readers = len({id(site.reader) for site in sites})
+    found = [candidate for rule in rules for candidate in candidates(tensor, rule, rows=rows, readers=readers)]
     facts = {**facts, "choices": (dense, *(c.choice for c in found))}
     if facts["zeros"] == 0:
         return Keep(**facts, reason="has no zeros")
     if not found:
-        return Keep(**facts, reason=f"no block that {use} can use divides its shape {list(tensor.shape)}")
+        obstacle = decode_obstacle(tensor) if target.decodes else ""
+        return Keep(**facts, reason=obstacle or f"no block that {use} can use divides its shape {list(tensor.shape)}")
     sparsity = facts["zeros"] / facts["elements"]
     if objective is Objective.SPEED:
         best, reason = _fastest(found, dense, use=str(use), rows=rows)

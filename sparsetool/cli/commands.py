@@ -1,6 +1,6 @@
 """The commands."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +22,7 @@ from sparsetool.cli.options import (
 from sparsetool.cli.screen import show, show_json
 
 if TYPE_CHECKING:
+    from sparsetool.report.inspection import MicroMemory
     from sparsetool_converters.samples import Samples
 
 EPILOG = """\b
@@ -149,7 +150,7 @@ def compress(
     timeout: Timeout = 600.0,
     as_json: Json = False,
 ) -> None:
-    """Convert one model, verify it on every kernel set, and only then write it."""
+    """Convert one model, verify it on every kernel set of its target, and only then write it."""
     screen.hush()
     from sparsetool.budget import Budget
     from sparsetool.pipeline.compress import compress as compress_file
@@ -296,6 +297,8 @@ def verify(
 ) -> None:
     """Run two models on the same inputs on every kernel set and compare their outputs.
 
+    Where one is stored for the micro runtime, both are run there, and nowhere else.
+
     By default outputs must agree to 1e-5 of their largest value, or, if the candidate is quantized otherwise than the
     reference, to 10 dB of signal over noise; 3 dB for 4-bit weights, 1 dB for 2-bit ones.
     """
@@ -319,12 +322,14 @@ def inspect(
 ) -> None:
     """Show a model's sizes, operators and weights, with their zeros and how they are stored."""
     screen.hush()
+    from sparsetool.pipeline.micro_memory import micro_memory
     from sparsetool.pipeline.sources import load_source
     from sparsetool.report.inspection import inspect_model
     from sparsetool.report.records import as_json as to_json
     from sparsetool.report.tables import tensor_table
 
-    record = inspect_model(load_source(model), name=model.name)
+    data = load_source(model)
+    record = replace(inspect_model(data, name=model.name), micro=micro_memory(data, name=model.name))
     if as_json:
         show_json(to_json("inspect", record))
         return
@@ -345,6 +350,19 @@ def _summary(record: Any) -> list[str]:
         f"operators: {', '.join(f'{count} {name}' for name, count in record.operators.items())}",
         f"weights: {record.weights:,}, {record.zeros / max(record.weights, 1):.1%} zeros",
         f"disk {sizes.disk:,} bytes, gzip -9 {sizes.gzip:,}, zstd -19 {sizes.zstd:,}",
+        *([] if record.micro is None else _micro_summary(record.micro)),
+    ]
+
+
+def _micro_summary(memory: "MicroMemory") -> list[str]:
+    lines = [f"flash {memory.flash_bytes:,} bytes, {memory.dense_flash_bytes:,} with dense weights"]
+    if memory.arena_bytes is None or memory.dense_arena_bytes is None:
+        return [*lines, f"arena not measured; TFLM_DECODE unpacks {memory.decoded_bytes:,} bytes into it, bit by bit"]
+    growth_bytes = memory.arena_bytes - memory.dense_arena_bytes
+    return [
+        *lines,
+        f"arena {memory.arena_bytes:,} bytes, {memory.dense_arena_bytes:,} with dense weights: "
+        f"{growth_bytes:,} more for {memory.decoded_bytes:,} bytes that TFLM_DECODE unpacks",
     ]
 
 

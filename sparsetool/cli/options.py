@@ -32,7 +32,11 @@ SamplesFile = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results; by default runs beside the recipe.")]
 TargetName = Annotated[
-    str, typer.Option("--target", help="litert: the stock CPU runtime; portable: readers that know no sparsity.")
+    str,
+    typer.Option(
+        "--target",
+        help="litert: the stock CPU runtime; portable: readers that know no sparsity; tflm: the micro runtime.",
+    ),
 ]
 ObjectiveName = Annotated[
     Goal, typer.Option("--objective", help="What encoding makes small: the file, RAM, or time where that is known.")

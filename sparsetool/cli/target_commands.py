@@ -28,7 +28,10 @@ def check(
     target: TargetName = "litert",
     kernel_set: Annotated[
         list[str] | None,
-        typer.Option("--kernel-set", help="default, no-delegates or reference; may be given again. All if left out."),
+        typer.Option(
+            "--kernel-set",
+            help="default, no-delegates or reference, of tflm micro; may be given again. All if left out.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

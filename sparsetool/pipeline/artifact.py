@@ -8,11 +8,12 @@ from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.gate import check_lint
 from sparsetool.pipeline.proof import Prover
 from sparsetool.report.records import ArtifactRecord, QuantizedRecord, Sizes, StageRecord, TensorRecord
+from sparsetool.verify import require_runtime
 from sparsetool_converters.codec import compress as pack
 from sparsetool_converters.passes.kept_zeros import QuantizedWeight
 from sparsetool_converters.plan import Encode, Keep, Plan
 from sparsetool_converters.samples import Samples
-from sparsetool_converters.targets import target_named
+from sparsetool_converters.targets import LITERT, Target, target_named
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,19 +46,21 @@ def make_artifact(
     Raises:
         SparseToolError: of the stage that failed; see `convert`, `check_lint` and `Prover.prove`.
     """
+    target = target_named(settings.target)
+    require_runtime(target.kernel_sets)
     conversion = convert(source, settings, calibration=calibration, where=where, listener=listener)
     # First, since what it finds may end a process, or answer right by chance.
-    check_lint(conversion.result, target_named(settings.target), name=name)
-    return proven(conversion, settings.quantize, name=name, prover=prover)
+    check_lint(conversion.result, target, name=name)
+    return proven(conversion, settings.quantize, name=name, prover=prover, target=target)
 
 
-def proven(conversion: Conversion, quantize: str, *, name: str, prover: Prover) -> Artifact:
+def proven(conversion: Conversion, quantize: str, *, name: str, prover: Prover, target: Target = LITERT) -> Artifact:
     """Verify and pack a converted model.
 
     Raises:
         SparseToolError: see `Prover.prove`.
     """
-    outputs, skipped = prover.prove(conversion, quantize, name=name)
+    outputs, skipped = prover.prove(conversion, quantize, name=name, target=target)
     model = conversion.result
     packed = pack(model)
     record = ArtifactRecord(

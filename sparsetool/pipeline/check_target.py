@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from sparsetool.pipeline.events import Listener, Silence
 from sparsetool.pipeline.versions import installed_versions
 from sparsetool.report.target_records import TargetCheckRecord, TrialRecord
-from sparsetool.verify import ALL_KERNEL_SETS, KernelSet
+from sparsetool.verify import require_runtime
 from sparsetool.verify.trials import run_trials
 from sparsetool_converters.errors import UsageError
-from sparsetool_converters.targets import target_named
+from sparsetool_converters.targets import MICRO_KERNEL_SETS, target_named
 from sparsetool_converters.targets.cases import cases_of
 
 RUNTIME = "ai-edge-litert"
+MICRO_RUNTIME = "tflite-micro"
 
 
 def check_target(name: str, kernel_sets: Sequence[str] = (), *, listener: Listener | None = None) -> TargetCheckRecord:
@@ -27,13 +28,15 @@ def check_target(name: str, kernel_sets: Sequence[str] = (), *, listener: Listen
         VerificationError: a dense twin does not run.
     """
     target = target_named(name)
-    unknown = [kernel_set for kernel_set in kernel_sets if kernel_set not in set(KernelSet)]
+    known = target.kernel_sets
+    unknown = [kernel_set for kernel_set in kernel_sets if kernel_set not in known]
     if unknown:
-        raise UsageError(f"kernel set {unknown[0]!r} is not known; known kernel sets: {', '.join(KernelSet)}")
-    chosen = [k for k in ALL_KERNEL_SETS if not kernel_sets or k in kernel_sets]
+        raise UsageError(f"kernel set {unknown[0]!r} is not known; known kernel sets: {', '.join(known)}")
+    chosen = [k for k in known if not kernel_sets or k in kernel_sets]
     cases = cases_of(target)
     if not cases:
         raise UsageError(f"target {name!r} stands for readers of many kinds, so there is nothing to run; take litert")
+    require_runtime(known)
     hears = listener or Silence()
     results = run_trials(
         [case.build() for case in cases],
@@ -52,5 +55,5 @@ def check_target(name: str, kernel_sets: Sequence[str] = (), *, listener: Listen
         for case, result in zip(cases, results, strict=True)
         for kernel_set, trial in result.items()
     )
-    version = installed_versions(RUNTIME)[RUNTIME]
-    return TargetCheckRecord(target=name, runtime=f"{RUNTIME} {version}", trials=trials)
+    runtime = MICRO_RUNTIME if known == MICRO_KERNEL_SETS else RUNTIME
+    return TargetCheckRecord(target=name, runtime=f"{runtime} {installed_versions(runtime)[runtime]}", trials=trials)

@@ -14,7 +14,7 @@ from sparsetool_converters.model import Model
 from sparsetool_converters.targets import Hazard, Route, Rule, StoredWeight, Target, WeightUse, target_named
 from sparsetool_converters.targets.lint import Finding, lint
 from sparsetool_converters.targets.readings import readings
-from sparsetool_converters.targets.rules import block_name
+from sparsetool_converters.targets.rules import BITMAP, block_name
 
 
 def explain_file(path: Path, target_name: str) -> ExplanationRecord:
@@ -62,16 +62,23 @@ def _stored(stored: StoredWeight) -> str:
     return "dense" if stored.route is Route.DENSE else _how(stored.layout, stored.route)
 
 
+_UNPACKERS: dict[Route | None, str] = {Route.DENSIFY: "DENSIFY", Route.DECODE: "TFLM_DECODE"}
+
+
 def _how(layout: str, route: Route | None) -> str:
-    return f"{layout}, behind DENSIFY" if route is Route.DENSIFY else layout
+    return f"{layout}, behind {_UNPACKERS[route]}" if route in _UNPACKERS else layout
 
 
 def _ways(use: WeightUse, target: Target) -> tuple[WayRecord, ...]:
     return tuple(
         WayRecord(stored=f"{layout}{_conditions(rule)}", cost=rule.cost, source=rule.source)
         for rule in target.rules_for(use)
-        for layout in ([block_name(block) for block in rule.blocks] or [_how("any layout", rule.route)])
+        for layout in ([block_name(block) for block in rule.blocks] or [_how(_any_layout(rule), rule.route)])
     )
+
+
+def _any_layout(rule: Rule) -> str:
+    return BITMAP if rule.route is Route.DECODE else "any layout"
 
 
 def _conditions(rule: Rule) -> str:
@@ -92,7 +99,7 @@ def _refused(use: WeightUse, target: Target) -> tuple[RefusalRecord, ...]:
 
 
 def _refusal(hazard: Hazard) -> RefusalRecord:
-    stored = "behind DENSIFY" if hazard.route is Route.DENSIFY else "sparse without DENSIFY"
+    stored = f"behind {_UNPACKERS[hazard.route]}" if hazard.route in _UNPACKERS else "sparse without DENSIFY"
     return RefusalRecord(stored=stored, effect=hazard.effect, source=hazard.source)
 
 

@@ -1,8 +1,13 @@
-"""Verify a conversion: each stage against the stage before, on every kernel set."""
+"""Verify a conversion: each stage against the stage before, on every kernel set.
+
+What is stored for TFLM_DECODE runs on the micro runtime alone. There it must answer bit for bit as the dense model does
+there; and that one must answer as it does on LiteRT, where all stages before were verified.
+"""
 
 import hashlib
 import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,22 +15,25 @@ from sparsetool.pipeline.conversion import DENSIFY, ENCODE, QUANTIZE, Conversion
 from sparsetool.pipeline.events import Listener
 from sparsetool.report.records import OutputRecord
 from sparsetool.verify import (
+    IDENTICAL,
     FinishedRun,
     KernelSet,
     OutputVerification,
     Run,
     Tolerance,
     compare_runs,
+    micro_runtime_installed,
     run_on_kernel_sets,
 )
 from sparsetool.verify.structure import check_structure
 from sparsetool.verify.weights import check_constants
 from sparsetool_converters.model import Model
+from sparsetool_converters.model.decode_operator import has_decode
 from sparsetool_converters.passes.kept_zeros import QuantizedWeight
 from sparsetool_converters.passes.mend_scales import INTEGERS
 from sparsetool_converters.passes.recipes import recipe_named
 from sparsetool_converters.samples import RandomSamples, Samples, fit_samples
-from sparsetool_converters.targets import LITERT
+from sparsetool_converters.targets import LITERT, LITERT_KERNEL_SETS, MICRO_KERNEL_SETS, Target
 from sparsetool_converters.targets.lint import lint_errors
 from sparsetool_converters.weights import weight_sites
 
@@ -36,6 +44,10 @@ EXACT = Tolerance(max_relative_error=1e-5, max_lsb=1)
 # step; and builtin kernels that are told to do it asymmetrically, as XNNPACK does, give other numbers than before.
 # Measured 0.5 % of the largest value.
 HYBRID = Tolerance(max_relative_error=2e-2)
+# The micro runtime has kernels of its own, made from LiteRT's reference kernels. Measured: identical on all published
+# models that it runs; what is left is for other libraries' exp and tanh.
+MICRO = Tolerance(max_relative_error=1e-3, max_lsb=2)
+MICRO_STAGE = "micro runtime"
 # Lossy by nature: these only catch a model that is broken, whose outputs have nothing to do with the right ones. What
 # a model may lose is for accuracy to say. By the bits of the narrowest weight.
 LOSSY: Mapping[int, Tolerance] = {
@@ -59,10 +71,10 @@ class Prover:
 
     def __init__(self, samples: Samples, *, timeout_s: float, listener: Listener) -> None:
         self._samples, self._timeout_s, self._listener = samples, timeout_s, listener
-        self._runs: dict[str, dict[KernelSet, Run]] = {}
+        self._runs: dict[tuple[str, tuple[KernelSet, ...]], dict[KernelSet, Run]] = {}
 
     def prove(
-        self, conversion: Conversion, quantize: str, *, name: str
+        self, conversion: Conversion, quantize: str, *, name: str, target: Target = LITERT
     ) -> tuple[tuple[OutputRecord, ...], tuple[str, ...]]:
         """Verify each stage of a conversion.
 
@@ -70,6 +82,7 @@ class Prover:
             conversion: the stages.
             quantize: the recipe that was asked for.
             name: the artifact, for progress and notes.
+            target: the runtime that the result is for.
 
         Returns:
             What was measured, and the kernel sets that could not be compared, with the reason.
@@ -84,7 +97,8 @@ class Prover:
         if len(stages) == 1:  # nothing to compare, but what does not run must not pass
             runs = self.runs(stages[0].data, f"verify {name}")
             verified = compare_runs(runs, runs, tolerance=EXACT, stage=stages[0].name)
-            return output_records(stages[0].name, verified), _skipped(verified)
+            records += output_records(stages[0].name, verified)
+            skipped |= dict.fromkeys(_skipped(verified))
         for before, after in pairwise(stages):
             lossy = after.name == QUANTIZE
             check_structure(before.data, after.data, stage=after.name, same_types=not lossy)
@@ -93,22 +107,41 @@ class Prover:
             if after.name == DENSIFY and (doubt := self._check_without_reference(before, after, name)):
                 skipped[doubt] = None
                 continue
+            kernel_sets = kernel_sets_for(before.data, after.data)
+            tolerance = _lossy(quantize, after) if lossy else (HYBRID if is_hybrid(before.data) else EXACT)
             verified = compare_runs(
-                self.runs(before.data, f"verify {name}"),
-                self.runs(after.data, f"verify {name}"),
-                tolerance=_lossy(quantize, after) if lossy else (HYBRID if is_hybrid(before.data) else EXACT),
+                self.runs(before.data, f"verify {name}", kernel_sets),
+                self.runs(after.data, f"verify {name}", kernel_sets),
+                tolerance=IDENTICAL if kernel_sets is MICRO_KERNEL_SETS else tolerance,
                 stage=after.name,
             )
             records += output_records(after.name, verified)
             skipped |= dict.fromkeys(_skipped(verified))
+        dense = [stage.data for stage in stages if not has_decode(Model.from_bytes(stage.data))]
+        if target.kernel_sets == MICRO_KERNEL_SETS and dense:
+            records += self._check_micro_runtime(dense[-1], name)
         return tuple(records), tuple(skipped)
+
+    def _check_micro_runtime(self, dense: bytes, name: str) -> tuple[OutputRecord, ...]:
+        """Compare the last dense model on the micro runtime with the same on LiteRT's reference kernels."""
+        references = [run for run in self.runs(dense, f"verify {name}").values() if isinstance(run, FinishedRun)]
+        runs = self.runs(dense, f"verify {name}", MICRO_KERNEL_SETS)
+        # Where LiteRT runs it on no kernel set, running it must do.
+        reference = replace(references[-1], kernel_set=KernelSet.MICRO) if references else runs[KernelSet.MICRO]
+        if not isinstance(runs[KernelSet.MICRO], FinishedRun):
+            compare_runs(runs, runs, tolerance=MICRO, stage=MICRO_STAGE)  # tells why
+        verified = compare_runs({KernelSet.MICRO: reference}, runs, tolerance=MICRO, stage=MICRO_STAGE)
+        return output_records(MICRO_STAGE, verified)
 
     def _check_without_reference(self, before: Stage, after: Stage, name: str) -> str:
         """If the runtime may get the sparse source wrong: why, once the dense model is known to run; else empty.
 
         The weights have been compared bit by bit, and the dense model is the reference of the stages to come.
         """
-        doubts = lint_errors(Model.from_bytes(before.data), LITERT)
+        source = Model.from_bytes(before.data)
+        if has_decode(source) and micro_runtime_installed():
+            return ""
+        doubts = lint_errors(source, LITERT)
         if not doubts:
             return ""
         runs = self.runs(after.data, f"verify {name}")
@@ -118,9 +151,10 @@ class Prover:
         self._listener.note(f"{name}: {doubt}")
         return doubt
 
-    def runs(self, model: bytes, task: str) -> dict[KernelSet, Run]:
-        """The model's runs on each kernel set, from memory if it ran before."""
-        key = hashlib.sha256(model).hexdigest()
+    def runs(self, model: bytes, task: str, kernel_sets: tuple[KernelSet, ...] | None = None) -> dict[KernelSet, Run]:
+        """The model's runs on each kernel set, by default those that can run it, from memory if it ran before."""
+        kernel_sets = kernel_sets or kernel_sets_for(model)
+        key = hashlib.sha256(model).hexdigest(), kernel_sets
         if key not in self._runs:
             with tempfile.TemporaryDirectory(prefix="sparsetool-model-") as folder:
                 path = Path(folder, "model.tflite")
@@ -128,6 +162,7 @@ class Prover:
                 runs = run_on_kernel_sets(
                     path,
                     self._samples,
+                    kernel_sets=kernel_sets,
                     timeout_s=self._timeout_s,
                     on_progress=lambda done, total: self._listener.progress(task, done, total),
                 )
@@ -154,6 +189,12 @@ def _lossy(quantize: str, stage: Stage) -> Tolerance:
 def narrowest(types: Iterable[str]) -> int:
     """Bits of the narrowest of these element types, 16 for all that are not integers."""
     return min((_BITS.get(name, 16) for name in types), default=16)
+
+
+def kernel_sets_for(*models: bytes) -> tuple[KernelSet, ...]:
+    """The kernel sets that can run all of these models."""
+    decodes = any(has_decode(Model.from_bytes(model)) for model in models)
+    return MICRO_KERNEL_SETS if decodes else LITERT_KERNEL_SETS
 
 
 def _skipped(verified: OutputVerification) -> tuple[str, ...]:

@@ -13,16 +13,17 @@ from sparsetool.pipeline.compress import check_written
 from sparsetool.pipeline.conversion import Settings
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.outputs import staged
-from sparsetool.pipeline.proof import Prover
+from sparsetool.pipeline.proof import Prover, kernel_sets_for
 from sparsetool.pipeline.run_folder import RunFolder, sha256
 from sparsetool.pipeline.training import DENSE, PRUNED, train_and_prune
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions, source_digest
 from sparsetool.recipe import ArtifactSection, Recipe, load_recipe
 from sparsetool.report.records import AccuracyRecord, ArtifactRecord, RunRecord, TrainingRecord
-from sparsetool.verify import FinishedRun, KernelSet, classification_accuracy, run_model
+from sparsetool.verify import FinishedRun, classification_accuracy, require_runtime, run_model
 from sparsetool_converters.errors import OutputError, VerificationError
 from sparsetool_converters.passes.quantize_layers import LayerRecipe
+from sparsetool_converters.targets import target_named
 
 WORK = ".work"  # inside the output folder: what steps made, before all of it is verified
 FLOATS = {"dense": "_dense.tflite", "pruned": "_pruned.tflite"}  # no artifact can have such a name
@@ -42,6 +43,7 @@ def run_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> Ru
         SparseToolError: whatever went wrong; published results are then as they were before.
     """
     recipe, user, folder, out = _open(path, out, listener)
+    require_runtime(target_named(recipe.convert.target).kernel_sets)
     training = train_and_prune(recipe, user, folder, listener)
     _export(folder, listener)
     prover: list[Prover] = []
@@ -129,7 +131,7 @@ def _make(
         "settings": {**asdict(settings), "name": section.name},
         "verify": recipe.verify.model_dump(mode="json"),
         "calibration_samples": recipe.convert.calibration_samples,
-        "versions": installed_versions("ai-edge-litert", "litert-quantizer"),
+        "versions": installed_versions("ai-edge-litert", "litert-quantizer", "tflite-micro"),
         "source": [source_digest("sparsetool_converters"), source_digest("sparsetool.verify")],
     }
     return _RECORD.validate_python(folder.step(f"make {section.name}", inputs, _files(section.name), make))
@@ -155,7 +157,8 @@ def _measure_accuracy(
             def told(done: int, _: int, name: str = name, done_before: int = done_before) -> None:
                 listener.progress("accuracy", done_before + done, total, name)
 
-            run = run_model(path, x, KernelSet.DEFAULT, timeout_s=recipe.verify.timeout_s, on_progress=told)
+            kernel_set = kernel_sets_for(path.read_bytes())[0]
+            run = run_model(path, x, kernel_set, timeout_s=recipe.verify.timeout_s, on_progress=told)
             if not isinstance(run, FinishedRun):
                 raise VerificationError("accuracy", "", f"{name} {run.problem}, on the test set")
             measured = classification_accuracy(run.outputs[0].values, y)
@@ -169,7 +172,7 @@ def _measure_accuracy(
     inputs = {
         "artifacts": {name: sha256(path.read_bytes()) for name, path in paths.items()},
         "model": sha256(user.source),
-        "runtime": installed_versions("ai-edge-litert"),
+        "runtime": installed_versions("ai-edge-litert", "tflite-micro"),
     }
     found = folder.step("accuracy", inputs, (), measure)
     return tuple(replace(record, accuracy=AccuracyRecord(**found[record.name])) for record in records)

@@ -5,13 +5,26 @@ from pathlib import Path
 
 from sparsetool.pipeline.compress import TIMEOUT_S, VERIFY_SAMPLES
 from sparsetool.pipeline.events import Listener, Silence
-from sparsetool.pipeline.proof import EXACT, HYBRID, LOSSY, Prover, is_hybrid, narrowest, output_records
+from sparsetool.pipeline.proof import (
+    EXACT,
+    HYBRID,
+    LOSSY,
+    Prover,
+    is_hybrid,
+    kernel_sets_for,
+    narrowest,
+    output_records,
+)
 from sparsetool.pipeline.sources import load_source
 from sparsetool.report.records import OutputRecord
-from sparsetool.verify import Tolerance, compare_runs
+from sparsetool.verify import Tolerance, compare_runs, require_runtime
 from sparsetool.verify.structure import check_structure
 from sparsetool_converters.model import Model
+from sparsetool_converters.model.decode_operator import has_decode
+from sparsetool_converters.passes import Densify
+from sparsetool_converters.passes.densify import MAX_OUTPUT_BYTES
 from sparsetool_converters.samples import RandomSamples, SampleSource, gather_samples
+from sparsetool_converters.targets import LITERT_KERNEL_SETS
 from sparsetool_converters.weights import weight_sites
 
 STAGE = "verify"
@@ -39,7 +52,7 @@ def verify_pair(
     timeout_s: float = TIMEOUT_S,
     listener: Listener | None = None,
 ) -> PairRecord:
-    """Run both models on the same samples on every kernel set.
+    """Run both models on the same samples on every kernel set, or on the micro runtime if one is made for it.
 
     Args:
         reference: the model to trust, anything that `load_source` reads.
@@ -69,7 +82,10 @@ def verify_pair(
         limit = LOSSY[min(8, narrowest(_weight_types(found, candidate)))]
     else:
         limit = HYBRID if is_hybrid(wanted) else EXACT
-    runs = [prover.runs(model, STAGE) for model in (wanted, found)]
+    kernel_sets = kernel_sets_for(wanted, found)
+    require_runtime(kernel_sets)
+    models = [wanted, found] if kernel_sets == LITERT_KERNEL_SETS else [_for_micro(wanted), _for_micro(found)]
+    runs = [prover.runs(model, STAGE, kernel_sets) for model in models]
     verified = compare_runs(runs[0], runs[1], tolerance=limit, stage=STAGE)
     return PairRecord(
         outputs=output_records(STAGE, verified),
@@ -77,5 +93,15 @@ def verify_pair(
     )
 
 
+def _for_micro(data: bytes) -> bytes:
+    """The model with its weights dense where they are stored sparse, which the micro runtime would not notice."""
+    model = Model.from_bytes(data)
+    if has_decode(model) or not Densify(max_output_bytes=MAX_OUTPUT_BYTES)(model):
+        return data
+    return model.to_bytes()
+
+
 def _weight_types(data: bytes, path: str | Path) -> list[str]:
-    return [site.use.weight for site in weight_sites(Model.from_bytes(data, where=str(path)))]
+    model = Model.from_bytes(data, where=str(path))
+    Densify(max_output_bytes=MAX_OUTPUT_BYTES)(model)  # behind some operators weights are hard to see
+    return [site.use.weight for site in weight_sites(model)]

@@ -9,8 +9,28 @@ import numpy as np
 from sparsetool.report.records import Sizes, TensorRecord
 from sparsetool_converters.codec import compress
 from sparsetool_converters.model import Model, Tensor
+from sparsetool_converters.model.decode_operator import Decoded, decoded_constants
 from sparsetool_converters.plan import bits
 from sparsetool_converters.weights import weight_sites
+
+
+@dataclass(frozen=True, kw_only=True)
+class MicroMemory:
+    """What a model with TFLM_DECODE takes of a microcontroller, beside the same model with dense weights.
+
+    Attributes:
+        flash_bytes: the file, which is run from where it lies.
+        dense_flash_bytes: the dense model's.
+        decoded_bytes: all that TFLM_DECODE unpacks; the arena reuses the room from operator to operator.
+        arena_bytes: what the runtime's arena holds; None where that could not be measured.
+        dense_arena_bytes: the same for the dense model.
+    """
+
+    flash_bytes: int
+    dense_flash_bytes: int
+    decoded_bytes: int
+    arena_bytes: int | None
+    dense_arena_bytes: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +47,7 @@ class InspectionRecord:
         weights: elements of all weights.
         zeros: how many of them are zero.
         tensors: every weight, as stored.
+        micro: what it takes of a microcontroller, where it is stored for one.
     """
 
     name: str
@@ -38,6 +59,7 @@ class InspectionRecord:
     weights: int
     zeros: int
     tensors: tuple[TensorRecord, ...]
+    micro: MicroMemory | None = None
 
 
 def inspect_model(data: bytes, *, name: str) -> InspectionRecord:
@@ -64,6 +86,9 @@ def inspect_model(data: bytes, *, name: str) -> InspectionRecord:
         )
         for (tensor, site), (elements, zeros) in zip(sites.items(), counts, strict=True)
     )
+    decoded = decoded_weights(model)
+    counts += [_elements(constant) for constant, _ in decoded]
+    tensors += tuple(_decoded_record(constant, op) for constant, op in decoded)
     operators = Counter(f"{op.name} v{op.code.version}" for _, op in model.operators())
     return InspectionRecord(
         name=name,
@@ -75,6 +100,39 @@ def inspect_model(data: bytes, *, name: str) -> InspectionRecord:
         weights=sum(elements for elements, _ in counts),
         zeros=sum(zeros for _, zeros in counts),
         tensors=tensors,
+    )
+
+
+def decoded_weights(model: Model) -> list[tuple[Decoded, str]]:
+    """What TFLM_DECODE unpacks, each constant once, with its first reader."""
+    found: dict[Tensor, tuple[Decoded, str]] = {}
+    for graph in model.subgraphs:
+        readers = graph.consumers()
+        for operator in graph.operators:
+            for constant in decoded_constants(operator):
+                reader = next((op.name for op, _ in readers.get(constant.output, [])), "")
+                found.setdefault(constant.bitmap, (constant, reader))
+    return list(found.values())
+
+
+def _elements(constant: Decoded) -> tuple[int, int]:
+    array = constant.array()
+    return array.size, array.size - int(np.count_nonzero(bits(array)))
+
+
+def _decoded_record(constant: Decoded, op: str) -> TensorRecord:
+    elements, zeros = _elements(constant)
+    output = constant.output
+    return TensorRecord(
+        name=output.name,
+        op=op,
+        shape=output.shape,
+        type=output.type_name,
+        sparsity=zeros / elements if elements else 0.0,
+        dense_bytes=output.nbytes_of(elements),
+        stored_bytes=constant.stored_bytes,
+        encoded=True,
+        reason="bitmap, unpacked by TFLM_DECODE",
     )
 
 

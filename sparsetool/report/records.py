@@ -121,7 +121,7 @@ class OutputRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class AccuracyRecord:
-    """Accuracy on a test set, on the default kernels.
+    """Accuracy on a test set, on the default kernels, or on the micro runtime where the model is stored for it.
 
     Attributes:
         correct: samples classified right.

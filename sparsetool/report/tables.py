@@ -9,6 +9,7 @@ from sparsetool.report.plans import PlannedTensor
 from sparsetool.report.records import ArtifactRecord, OutputRecord, QuantizedRecord, TensorRecord, TrainingRecord
 
 KERNEL_SET_COLUMNS = ("default", "no-delegates", "reference")
+MICRO_COLUMN = "micro"
 
 
 def plain_table(title: str) -> Table:
@@ -129,12 +130,14 @@ def output_table(outputs: Sequence[OutputRecord], skipped: Sequence[str]) -> Tab
     """The worst relative error of each stage's outputs, kernel set by kernel set."""
     table = plain_table("Outputs against the stage before")
     table.add_column("stage", no_wrap=True)
-    for kernel_set in KERNEL_SET_COLUMNS:
+    on_micro = any(output.kernel_set == MICRO_COLUMN for output in outputs)
+    columns = (*KERNEL_SET_COLUMNS, MICRO_COLUMN) if on_micro else KERNEL_SET_COLUMNS
+    for kernel_set in columns:
         table.add_column(kernel_set, justify="right", no_wrap=True)
     table.add_column("samples", justify="right")
     for stage in dict.fromkeys(o.stage for o in outputs):
         cells = []
-        for kernel_set in KERNEL_SET_COLUMNS:
+        for kernel_set in columns:
             found = [o for o in outputs if (o.stage, o.kernel_set) == (stage, kernel_set)]
             cells.append(_cell(found))
         table.add_row(stage, *cells, str(max(o.samples for o in outputs if o.stage == stage)))

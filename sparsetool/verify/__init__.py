@@ -4,6 +4,7 @@ Nothing here loads the interpreter into the calling process.
 """
 
 from sparsetool.verify.accuracy import Accuracy, classification_accuracy
+from sparsetool.verify.micro_runtime import micro_runtime_installed, require_runtime
 from sparsetool.verify.outputs import Difference, OutputComparison, compare_outputs
 from sparsetool.verify.runs import (
     CrashedRun,
@@ -52,6 +53,8 @@ __all__ = [
     "compare_runs",
     "fit_samples",
     "load_samples",
+    "micro_runtime_installed",
+    "require_runtime",
     "run_model",
     "run_on_kernel_sets",
     "verify_outputs",

@@ -29,12 +29,14 @@ class FinishedRun:
         inputs: the model's inputs, in the model's order.
         outputs: the model's outputs, in the model's order.
         n_samples: how many samples were run, one after the other.
+        arena_bytes: what the micro runtime's arena held; None on LiteRT, which has none.
     """
 
     kernel_set: KernelSet
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[RunOutput, ...]
     n_samples: int
+    arena_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,6 +96,7 @@ class _Talk:
         self.step = "load"
         self.inputs: tuple[TensorInfo, ...] = ()
         self.outputs: tuple[TensorInfo, ...] | None = None
+        self.arena_bytes: int | None = None
         self.failure = ""
 
     def follow(self, deadline: float) -> None:
@@ -110,6 +111,8 @@ class _Talk:
                     self.step = f"sample {done}" if done < self.n_samples else "exit"
                     if self.on_progress is not None:
                         self.on_progress(done, self.n_samples)
+                case {"arena_bytes": int(arena_bytes)}:
+                    self.arena_bytes = arena_bytes
                 case {"outputs": outputs}:
                     self.outputs = tuple(_tensor_info(fields) for fields in outputs)
                 case {"failed": str(text)}:
@@ -118,7 +121,10 @@ class _Talk:
     def ending(self, kernel_set: KernelSet, exit_code: int) -> Run:
         """Returns the record of a child that has ended by itself."""
         if self.failure:
-            return FailedRun(kernel_set=kernel_set, step=self.step, message=self.failure)
+            # The micro runtime raises without a reason, and prints it.
+            reason = self._last_words() if kernel_set is KernelSet.MICRO else ""
+            message = f"{self.failure} ({reason})" if reason else self.failure
+            return FailedRun(kernel_set=kernel_set, step=self.step, message=message)
         if exit_code < 0:
             return CrashedRun(
                 kernel_set=kernel_set,
@@ -133,7 +139,13 @@ class _Talk:
             RunOutput(info=info, values=np.load(self.folder / f"output_{position}.npy", allow_pickle=False))
             for position, info in enumerate(self.outputs)
         )
-        return FinishedRun(kernel_set=kernel_set, inputs=self.inputs, outputs=outputs, n_samples=self.n_samples)
+        return FinishedRun(
+            kernel_set=kernel_set,
+            inputs=self.inputs,
+            outputs=outputs,
+            n_samples=self.n_samples,
+            arena_bytes=self.arena_bytes,
+        )
 
     def _hand_over_samples(self) -> None:
         for position, array in enumerate(fit_samples(self.samples, self.inputs)):

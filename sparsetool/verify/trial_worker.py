@@ -3,7 +3,7 @@
 A fork of a process that has loaded the interpreter is up at once, and a crash ends the fork alone. The models that
 this process runs itself before that are of no pair, so that memory which a fork reads without having written it holds
 no right answer; where the processor is emulated they save every fork from translating the same code once more.
-It is started by its path and imports nothing of this package.
+It is started by its path and, but for the micro runtime, imports nothing of this package.
 
     python trial_worker.py FOLDER TIMEOUT_S
 
@@ -40,9 +40,18 @@ RESOLVERS = {
 }
 
 
+def open_interpreter(model: bytes, kernel_set: str) -> Any:
+    """Returns an interpreter, or what looks like one to the functions here."""
+    if kernel_set == "micro":
+        from sparsetool.verify.micro_interpreter import MicroInterpreter
+
+        return MicroInterpreter(model)
+    return Interpreter(model_content=model, num_threads=1, experimental_op_resolver_type=RESOLVERS[kernel_set])
+
+
 def answers(model: bytes, samples: list[Any], kernel_set: str, reached: Callable[[str], None]) -> list[Any]:
     """Returns each output, [n_samples, *shape]."""
-    interpreter = Interpreter(model_content=model, num_threads=1, experimental_op_resolver_type=RESOLVERS[kernel_set])
+    interpreter = open_interpreter(model, kernel_set)
     interpreter.allocate_tensors()
     reached("invoke")
     found = []
@@ -56,7 +65,7 @@ def answers(model: bytes, samples: list[Any], kernel_set: str, reached: Callable
 
 def run_once(model: bytes, kernel_set: str) -> None:
     """Runs a model on zeros."""
-    interpreter = Interpreter(model_content=model, num_threads=1, experimental_op_resolver_type=RESOLVERS[kernel_set])
+    interpreter = open_interpreter(model, kernel_set)
     interpreter.allocate_tensors()
     interpreter.invoke()
 
@@ -129,10 +138,11 @@ def main() -> None:
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # crashes are expected here and leave no core file
     folder, timeout_s = Path(sys.argv[1]), int(sys.argv[2])
+    trials = json.loads((folder / "trials.json").read_text(encoding="utf-8"))
     for path in sorted(folder.glob("*.warm_up")):
-        for kernel_set in RESOLVERS:
+        for kernel_set in dict.fromkeys(kernel_set for _, kernel_set in trials):
             run_once(path.read_bytes(), kernel_set)
-    for pair, kernel_set in json.loads((folder / "trials.json").read_text(encoding="utf-8")):
+    for pair, kernel_set in trials:
         told = in_fork(partial(try_pair, Pair.load(folder, str(pair)), kernel_set), timeout_s)
         speech.write(json.dumps(told) + "\n")
 

@@ -10,10 +10,10 @@ from sparsetool.verify.runtime import OnProgress, run_model
 from sparsetool.verify.tolerance import Tolerance, check
 from sparsetool_converters.errors import CalibrationDataError, TargetError, VerificationError
 from sparsetool_converters.samples import RandomSamples, Samples, fit_samples, sample_count
-from sparsetool_converters.targets import KernelSet
+from sparsetool_converters.targets import LITERT_KERNEL_SETS, KernelSet
 from sparsetool_converters.tensor_info import TensorInfo
 
-ALL_KERNEL_SETS = tuple(KernelSet)
+ALL_KERNEL_SETS = LITERT_KERNEL_SETS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +142,8 @@ def compare_runs(
             check(comparison, tolerance, stage=stage)
             comparisons.append(comparison)
     if not comparisons and skipped:
+        if all(skip.kernel_set is KernelSet.MICRO for skip in skipped):
+            raise TargetError("tflm", f"the micro runtime does not run the model; it {skipped[0].problem}")
         problems = "; ".join(f"{skip.kernel_set}: {skip.problem}" for skip in skipped)
         raise TargetError("litert", f"the reference model runs on no kernel set ({problems})")
     return OutputVerification(comparisons=tuple(comparisons), skipped=tuple(skipped))

@@ -1,7 +1,7 @@
-"""The child process that runs a model: the only place where the interpreter is loaded.
+"""The child process that runs a model: the only place where an interpreter is loaded.
 
 A wrong sparse file can end the process that runs it, so this one does nothing else. It is started by its
-path and imports nothing of this package, so that it is up in a tenth of a second.
+path and, but for the micro runtime, imports nothing of this package, so that it is up in a tenth of a second.
 
     python worker.py MODEL KERNEL_SET FOLDER
 
@@ -10,6 +10,7 @@ It speaks one JSON object a line on what was its stdout (the runtime's own print
     {"inputs": [...]}   after loading; it then waits for one line on stdin, {"n_samples": 256}, which says
                         that FOLDER holds input_0.npy ... of the model's dtypes, each [n_samples, *shape]
     {"done": 0}         after allocation, and again with 1, 2, ... after each sample
+    {"arena_bytes": 99} what the micro runtime's arena holds; other runtimes have none
     {"outputs": [...]}  FOLDER holds output_0.npy ..., each [n_samples, *shape]
     {"failed": "..."}   the runtime raised
 
@@ -50,6 +51,15 @@ def describe(details: dict[str, Any], signature_names: dict[int, str]) -> dict[s
     }
 
 
+def open_interpreter(model_path: str, kernel_set: str) -> Any:
+    """Returns an interpreter, or what looks like one to the functions here."""
+    if kernel_set == "micro":
+        from sparsetool.verify.micro_interpreter import MicroInterpreter
+
+        return MicroInterpreter(Path(model_path).read_bytes())
+    return Interpreter(model_path=model_path, num_threads=1, experimental_op_resolver_type=RESOLVERS[kernel_set])
+
+
 def signature_names(interpreter: Any, kind: str) -> dict[int, str]:
     """Returns tensor index -> name in the model's only signature; `kind` is "input" or "output"."""
     keys = list(interpreter.get_signature_list())
@@ -62,7 +72,7 @@ def signature_names(interpreter: Any, kind: str) -> dict[int, str]:
 
 def run(model_path: str, kernel_set: str, folder: Path, tell: Callable[..., None]) -> None:
     """Loads the model, waits for samples, runs them in order without resetting any state in between."""
-    interpreter = Interpreter(model_path=model_path, num_threads=1, experimental_op_resolver_type=RESOLVERS[kernel_set])
+    interpreter = open_interpreter(model_path, kernel_set)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     names = signature_names(interpreter, "input")
     tell(inputs=[describe(details, names) for details in inputs])
@@ -82,6 +92,8 @@ def run(model_path: str, kernel_set: str, folder: Path, tell: Callable[..., None
         for details, answer in zip(outputs, answers, strict=True):
             answer.append(interpreter.get_tensor(details["index"]))
         tell(done=sample + 1)
+    if kernel_set == "micro":
+        tell(arena_bytes=interpreter.arena_bytes())
     for position, (details, answer) in enumerate(zip(outputs, answers, strict=True)):
         shapes = sorted({value.shape for value in answer})
         if len(shapes) > 1:

@@ -15,7 +15,7 @@ from sparsetool_converters.passes import EncodeSparse
 from sparsetool_converters.plan import make_plan
 from sparsetool_converters.sparsity import encode
 from sparsetool_converters.sparsity.format import BlockFormat, DimensionFormat, block_csr
-from sparsetool_converters.targets import LITERT
+from sparsetool_converters.targets import LITERT, TFLM, Target
 
 DEEP = 150  # operators in a chain
 
@@ -25,9 +25,9 @@ def sparse(shape: tuple[int, ...], *, seed: int = 0) -> npt.NDArray[Any]:
     return rng.random(shape) * (rng.random(shape) < 0.15)
 
 
-def encoded(data: bytes) -> bytes:
+def encoded(data: bytes, target: Target = LITERT) -> bytes:
     model = Model.from_bytes(data)
-    plan = make_plan(model, LITERT)
+    plan = make_plan(model, target)
     assert plan.encoded()
     EncodeSparse(plan)(model)
     return model.to_bytes()
@@ -148,6 +148,8 @@ SEED_MODELS: dict[str, Callable[[], bytes]] = {
     "sparse int8": lambda: encoded(
         one_op("FULLY_CONNECTED", weight_for("FULLY_CONNECTED", "int8", block=16), "int8", per_channel=False)
     ),
+    "decoded int8": lambda: encoded(one_op("CONV_2D", weight_for("CONV_2D", "int8"), "int8"), TFLM),
+    "decoded float": lambda: encoded(mlp([sparse((32, 64)), sparse((48, 32))], [np.ones(32), None]), TFLM),
     "everything else": everything_else,
     "chain of operators": chain_of_operators,
     "chain of subgraphs": chain_of_subgraphs,

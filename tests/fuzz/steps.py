@@ -6,7 +6,7 @@ from sparsetool.report.inspection import inspect_model
 from sparsetool_converters.model import Model
 from sparsetool_converters.passes import Canonicalize, CompactHiddenUnits, Densify, EncodeSparse
 from sparsetool_converters.plan import make_plan
-from sparsetool_converters.targets import LITERT, PORTABLE
+from sparsetool_converters.targets import LITERT, PORTABLE, TFLM
 from sparsetool_converters.targets.lint import lint
 
 Step = Callable[[bytes], object]
@@ -24,7 +24,7 @@ def densify(data: bytes) -> None:
 
 def hold_against_targets(data: bytes) -> None:
     model = Model.from_bytes(data)
-    for target in (LITERT, PORTABLE):
+    for target in (LITERT, PORTABLE, TFLM):
         lint(model, target)
 
 
@@ -36,10 +36,17 @@ def convert(data: bytes) -> None:
     Model.from_bytes(model.to_bytes())
 
 
+def convert_for_microcontrollers(data: bytes) -> None:
+    model = Model.from_bytes(data)
+    Densify()(model)
+    EncodeSparse(make_plan(model, TFLM))(model)
+    Model.from_bytes(model.to_bytes())
+
+
 def copy(data: bytes) -> None:
     saved = Model.from_bytes(data).to_bytes()
     assert Model.from_bytes(saved).to_bytes() == saved, "a second save gives other bytes"
 
 
 # What else reads files of others belongs here: a function of the file's bytes.
-STEPS: tuple[Step, ...] = (copy, inspect, hold_against_targets, densify, convert)
+STEPS: tuple[Step, ...] = (copy, inspect, hold_against_targets, densify, convert, convert_for_microcontrollers)

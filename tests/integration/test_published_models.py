@@ -176,3 +176,26 @@ def test_a_plan_tells_what_each_choice_costs_for_every_weight(published_model, o
     assert all(d.choices[0].disk_bytes == d.dense_bytes for d in plan.decisions)
     # all of its weights are float16, which have to be unpacked
     assert bool(plan.encoded()) == (objective is Objective.DISK)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("okay_nabu.tflite", ""),
+        ("hey_jarvis.tflite", ""),
+        ("hand_landmark_full.tflite", "tflm runs no DEQUANTIZE with FLOAT16"),
+        ("star_trek_activation_phrase_v2.tflite", "tflm has no operator REDUCE_PROD"),
+    ],
+)
+def test_each_model_runs_on_the_micro_runtime_or_is_refused_by_operator_and_type(
+    published_model, tmp_path, name, refused
+):
+    pytest.importorskip("tflite_micro")
+    done = run(tmp_path, "compress", published_model(name), "-o", "small.tflite", "--target", "tflm", "--json")
+    if refused:
+        assert refused in done.error(6)
+        assert not (tmp_path / "small.tflite").exists()
+    else:
+        assert done.code == 0, done.err
+        assert [o["identical"] for o in done.json["outputs"] if o["stage"] == "micro runtime"] == [True]

@@ -14,7 +14,7 @@ import pytest
 from command_line import Finished, command, run
 
 from sparsetool.pipeline.user_model import UserModel
-from sparsetool.verify import FinishedRun, KernelSet, run_model
+from sparsetool.verify import ALL_KERNEL_SETS, FinishedRun, KernelSet, run_model
 from sparsetool_converters.codec import decompress
 
 pytestmark = [pytest.mark.keras, pytest.mark.slow]
@@ -110,7 +110,7 @@ def test_every_stage_was_verified_on_every_kernel_set(first):
     for artifact in first.record["artifacts"]:
         stages = [stage["name"] for stage in artifact["stages"]][1:] or ["source"]
         compared = {(output["stage"], output["kernel_set"]) for output in artifact["outputs"]}
-        assert compared == {(stage, kernels) for stage in stages for kernels in KernelSet}
+        assert compared == {(stage, kernels) for stage in stages for kernels in ALL_KERNEL_SETS}
         assert artifact["skipped"] == []
         assert all(tensor["reason"] for tensor in artifact["tensors"])
 
@@ -239,3 +239,15 @@ def test_a_keras_file_that_is_none_is_refused_in_one_line(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"\x89PNG\r\n\x1a\n")
     line = run(tmp_path, "compress", "model.keras", "-o", "small.tflite").error(5)
     assert line.startswith("model.keras: Keras cannot load it: ")
+
+
+def test_recipe_for_microcontrollers_is_verified_and_measured_on_the_micro_runtime(again):
+    pytest.importorskip("tflite_micro")
+    others = [f'[[artifacts]]\nname = "{name}"\nquantize = "{name}"\n\n' for name in ("float16", "dynamic")]
+    folder = again(("[convert]\n", '[convert]\ntarget = "tflm"\n'), *((text, "") for text in others))
+    finished = run(folder, "run", "recipe.toml", "--json")
+    assert finished.code == 0, finished.err
+    for artifact in finished.json["artifacts"][1:]:
+        stages = {(output["stage"], output["kernel_set"]) for output in artifact["outputs"]}
+        assert {("encode", "micro"), ("micro runtime", "micro")} <= stages
+        assert artifact["accuracy"]["correct"] > 150

@@ -231,6 +231,18 @@ class Model:
         self.operator_codes.append(code)
         return code
 
+    def custom_code(self, name: str) -> OperatorCode:
+        """The entry for a custom operator of this name at version 1, added if the model has none."""
+        for code in self.operator_codes:
+            if code.fields.customCode and code.name == name and code.version == 1:
+                return code
+        custom = schema.BuiltinOperator.CUSTOM
+        code = OperatorCode(
+            schema.OperatorCodeT(builtinCode=custom, deprecatedBuiltinCode=custom, customCode=name, version=1)
+        )
+        self.operator_codes.append(code)
+        return code
+
 
 BUILTIN_NAMES: dict[int, str] = {
     value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")

@@ -5,6 +5,8 @@
     x, w (sparse, version 8)             x, w
               FULLY_CONNECTED     ->     FULLY_CONNECTED (version 1)
 
+So is what the micro runtime's TFLM_DECODE unpacks from a bitmap and values.
+
 What the file computes stays: in particular `asymmetric_quantize_inputs` stays as it is, since it says how a builtin
 kernel rounds its input, and that is the same for sparse weights and for dense ones.
 """
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from sparsetool_converters.errors import EncodingError
 from sparsetool_converters.model import Buffer, Model, Subgraph, Tensor
 from sparsetool_converters.passes.change import Change
+from sparsetool_converters.passes.decode_operators import decoded_tensors, take_decodes_away
 from sparsetool_converters.passes.dense_version import dense_version
 
 # A few bytes of metadata can declare any size. Unless told otherwise, so much is made of a model:
@@ -25,7 +28,7 @@ MAX_OUTPUT_BYTES = 2**31  # what one flatbuffer holds; for models that are to be
 
 @dataclass(frozen=True)
 class Densify:
-    """Store every sparse constant dense, and take away each DENSIFY that unpacked one.
+    """Store every sparse constant dense, and take away each DENSIFY and TFLM_DECODE that unpacked one.
 
     A FULLY_CONNECTED of version 8, which XNNPACK leaves to the builtin kernels, gets the version that it has with
     dense weights. What a DENSIFY unpacks keeps the name of its output.
@@ -44,14 +47,24 @@ class Densify:
         Raises:
             EncodingError: the dense constants would take more than is allowed, or one is damaged; the model is then
                 as it was.
-            ModelFormatError: a sparse constant has a type that no DENSIFY unpacks.
+            ModelFormatError: a sparse constant has a type that no DENSIFY unpacks, or a TFLM_DECODE is damaged.
         """
         sparse = [t for graph in model.subgraphs for t in graph.tensors if t.is_sparse]
-        self._check_size(model, sparse)
+        decoded = decoded_tensors(model)
+        self._check_size(model, [*sparse, *(constant.output for constant in decoded)])
+        payloads = {c.output: Buffer(c.output.payload_of(c.array())) for c in decoded}
         dense = {t: Buffer(t.payload_of(t.array(max_elements=MAX_OUTPUT_BYTES))) for t in sparse}
         stored_bytes = {t: t.encoded().payload_bytes for t in sparse}
         interface = model.interface()
-        changes = []
+        changes = [
+            Change(
+                tensor=constant.output.name,
+                what="stored dense",
+                bytes_before=constant.stored_bytes,
+                bytes_after=payloads[constant.output].nbytes,
+            )
+            for constant in take_decodes_away(model, payloads)
+        ]
         for graph in model.subgraphs:
             made_dense = _take_densify_away(graph, dense, interface)
             made_dense |= {t: t for t in graph.tensors if t in dense}  # those that somebody reads as they are

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from ai_edge_litert import schema_py_generated as schema
 
-from sparsetool_converters.model import Buffer, Model, Operator, Tensor
+from sparsetool_converters.model import Model, Operator, Tensor
 from sparsetool_converters.model.sparsity_fields import write_sparsity
 from sparsetool_converters.passes.asymmetric_inputs import quantize_inputs_asymmetrically
 from sparsetool_converters.passes.change import Change
+from sparsetool_converters.passes.decode_operators import empty_buffer, insert_decodes
 from sparsetool_converters.plan import Encode, Plan
-from sparsetool_converters.sparsity import encode
+from sparsetool_converters.sparsity import BlockFormat, encode
 from sparsetool_converters.targets import Route
 from sparsetool_converters.weights import WeightSite, weight_sites
 
@@ -24,7 +25,8 @@ class EncodeSparse:
 
     Behind DENSIFY the dense tensor keeps its name and place as the operator's output, and the stored tensor gets
     the name with `/sparse` behind it. Operator versions stand in the operator code, so an operator that needs
-    another one moves to an entry of its own and dense operators keep theirs.
+    another one moves to an entry of its own and dense operators keep theirs. What TFLM_DECODE is to unpack is stored
+    by `insert_decodes`.
     """
 
     plan: Plan
@@ -32,13 +34,20 @@ class EncodeSparse:
 
     def __call__(self, model: Model) -> Sequence[Change]:
         sites = {site.tensor: site for site in weight_sites(model)}
-        chosen = [(sites[model.subgraphs[d.subgraph].tensors[d.tensor]], d) for d in self.plan.encoded()]
-        return [_encode(model, site, decision) for site, decision in chosen]
+        chosen = [(model.subgraphs[d.subgraph].tensors[d.tensor], d) for d in self.plan.encoded()]
+        insert_decodes(model, [tensor for tensor, d in chosen if d.rule.route is Route.DECODE])
+        for tensor, decision in chosen:
+            if decision.block_format is not None:
+                _encode(model, sites[tensor], decision, decision.block_format)
+        return [
+            Change(tensor=d.name, what=d.reason, bytes_before=d.dense_bytes, bytes_after=d.encoded_bytes)
+            for _, d in chosen
+        ]
 
 
-def _encode(model: Model, site: WeightSite, decision: Encode) -> Change:
+def _encode(model: Model, site: WeightSite, decision: Encode, block_format: BlockFormat) -> None:
     stored = site.tensor
-    encoded = encode(stored.array(), decision.block_format)
+    encoded = encode(stored.array(), block_format)
     if decision.rule.route is Route.DENSIFY:
         stored = _insert_densify(model, site)
     write_sparsity(stored, encoded)
@@ -47,12 +56,6 @@ def _encode(model: Model, site: WeightSite, decision: Encode) -> Change:
         site.operator.code = model.operator_code(code.builtin, decision.rule.version)
     if decision.rule.asymmetric_quantize_inputs:
         quantize_inputs_asymmetrically(site.operator)
-    return Change(
-        tensor=decision.name,
-        what=decision.reason,
-        bytes_before=decision.dense_bytes,
-        bytes_after=decision.encoded_bytes,
-    )
 
 
 def _insert_densify(model: Model, site: WeightSite) -> Tensor:
@@ -63,7 +66,7 @@ def _insert_densify(model: Model, site: WeightSite) -> Tensor:
     fields.name = f"{dense.name}/sparse"
     # Quantization stands on both: kernels read the output's, decoders the stored tensor's.
     stored = Tensor(fields, dense.buffer)
-    dense.buffer = _empty_buffer(model)
+    dense.buffer = empty_buffer(model)
     site.subgraph.tensors.append(stored)
     operator = Operator(
         schema.OperatorT(
@@ -75,10 +78,3 @@ def _insert_densify(model: Model, site: WeightSite) -> Tensor:
     )
     site.subgraph.operators.insert(site.subgraph.operators.index(site.reader), operator)
     return stored
-
-
-def _empty_buffer(model: Model) -> Buffer:
-    """Buffer 0 is the empty one by the schema's convention, but a file may break it."""
-    if model.buffers and model.buffers[0].nbytes == 0:
-        return model.buffers[0]
-    return Buffer()

@@ -1,5 +1,6 @@
-"""Arrays only: leave zero blocks out and bring them back, in the layouts of TFLite's schema."""
+"""Arrays only: leave zeros out and bring them back, in the layouts of TFLite's schema and of the micro runtime."""
 
+from sparsetool_converters.sparsity.bitmap import Bitmap, decode_bitmap, encode_bitmap
 from sparsetool_converters.sparsity.decoding import DEFAULT_MAX_ELEMENTS, check, decode
 from sparsetool_converters.sparsity.encoding import (
     DimensionMetadata,
@@ -14,6 +15,7 @@ from sparsetool_converters.sparsity.index_width import narrowest
 
 __all__ = [
     "DEFAULT_MAX_ELEMENTS",
+    "Bitmap",
     "BlockFormat",
     "DimensionFormat",
     "DimensionMetadata",
@@ -23,7 +25,9 @@ __all__ = [
     "check",
     "csr",
     "decode",
+    "decode_bitmap",
     "encode",
+    "encode_bitmap",
     "encoded_bytes",
     "encoded_size",
     "narrowest",

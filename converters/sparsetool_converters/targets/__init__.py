@@ -2,12 +2,20 @@
 
 from sparsetool_converters.errors import UsageError
 from sparsetool_converters.targets.litert import LITERT
-from sparsetool_converters.targets.outcomes import KernelSet, Outcome, Outcomes, Severity
+from sparsetool_converters.targets.outcomes import (
+    LITERT_KERNEL_SETS,
+    MICRO_KERNEL_SETS,
+    KernelSet,
+    Outcome,
+    Outcomes,
+    Severity,
+)
 from sparsetool_converters.targets.portable import PORTABLE
 from sparsetool_converters.targets.rules import Hazard, Route, Rule, StoredWeight, Target
+from sparsetool_converters.targets.tflm import TFLM
 from sparsetool_converters.weights import WeightUse
 
-TARGETS: dict[str, Target] = {target.name: target for target in (LITERT, PORTABLE)}
+TARGETS: dict[str, Target] = {target.name: target for target in (LITERT, PORTABLE, TFLM)}
 
 
 def target_named(name: str) -> Target:
@@ -19,8 +27,11 @@ def target_named(name: str) -> Target:
 
 __all__ = [
     "LITERT",
+    "LITERT_KERNEL_SETS",
+    "MICRO_KERNEL_SETS",
     "PORTABLE",
     "TARGETS",
+    "TFLM",
     "Hazard",
     "KernelSet",
     "Outcome",

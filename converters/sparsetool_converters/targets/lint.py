@@ -1,14 +1,17 @@
 """Say what is wrong with a model for a target, without running it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sparsetool_converters.model import Model
+from sparsetool_converters.model import Model, Tensor
 from sparsetool_converters.targets.outcomes import Outcomes, Severity
 from sparsetool_converters.targets.readings import Reading, readings
 from sparsetool_converters.targets.rules import MALFORMED, Hazard, Route, Target
 
 UNKNOWN = "unknown"
 """The name of findings about what the table is silent on."""
+MISSING = "missing-operator"
+"""The name of findings about operators, or element types of theirs, that the target does not have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,7 @@ def lint(model: Model, target: Target) -> tuple[Finding, ...]:
         Errors first, each in the order of the model.
     """
     found = [finding for reading in readings(model) for finding in _findings(reading, target)]
+    found += missing_operators(model, target)
     found.sort(key=lambda f: (f.severity is not Severity.ERROR, f.subgraph, -1 if f.operator is None else f.operator))
     return tuple(found)
 
@@ -64,6 +68,45 @@ def lint(model: Model, target: Target) -> tuple[Finding, ...]:
 def lint_errors(model: Model, target: Target) -> tuple[Finding, ...]:
     """The findings for which the target is known, or not known not, to answer wrongly."""
     return tuple(finding for finding in lint(model, target) if finding.severity is Severity.ERROR)
+
+
+def missing_operators(model: Model, target: Target) -> list[Finding]:
+    """The operators that the target does not have, and those with element types that it does not take."""
+    if target.operators is None:
+        return []
+    found = []
+    for g, graph in enumerate(model.subgraphs):
+        for i, operator in enumerate(graph.operators):
+            types = target.operators.get(operator.name)
+            tensors = [t for t in (*operator.inputs, *operator.outputs) if t is not None]
+            others = [t for t in tensors if types and t.type_name not in types]
+            if operator.name == "DENSIFY":
+                continue  # what it unpacks has findings of its own
+            if types is None:
+                tensor, effect = _first_name(operator.outputs), f"{target.name} has no operator {operator.name}"
+            elif others:
+                tensor, effect = others[0].name, f"{target.name} runs no {operator.name} with {others[0].type_name}"
+            else:
+                continue
+            found.append(
+                Finding(
+                    severity=Severity.ERROR,
+                    name=MISSING,
+                    subgraph=g,
+                    operator=i,
+                    op=operator.name,
+                    tensor=tensor,
+                    effect=effect,
+                    outcomes=None,
+                    way_out="take another target, or a model without it",
+                    source=f"the operators of {target.name}, tried one by one",
+                )
+            )
+    return found
+
+
+def _first_name(tensors: Sequence[Tensor | None]) -> str:
+    return next((tensor.name for tensor in tensors if tensor is not None), "")
 
 
 def _findings(reading: Reading, target: Target) -> list[Finding]:

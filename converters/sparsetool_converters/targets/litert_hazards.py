@@ -42,6 +42,14 @@ HAZARDS = (
         way_out="encode the weight anew, with a shape that the block divides",
         source=f"{_CONVERTER}: sizes are divided by the block's, and no index is checked",
     ),
+    Hazard(
+        name="micro-decode",
+        route=Route.DECODE,
+        outcomes=Outcomes.everywhere(Outcome.FAILS_AT_LOAD),
+        effect="TFLM_DECODE is an operator of the micro runtime alone",
+        way_out="sparsetool densify stores it dense",
+        source="tflite/core/subgraph.cc @ f674577: 'Encountered unresolved custom op: TFLM_DECODE', executed",
+    ),
     # FULLY_CONNECTED, sparse weights as they are
     Hazard(
         name="sparse-version",

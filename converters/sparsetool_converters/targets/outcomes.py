@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class KernelSet(StrEnum):
-    """Implementations of the operators that the stock runtime carries; a user may meet any of them."""
+    """Implementations of the operators that a runtime carries; a user may meet any of them."""
 
     DEFAULT = "default"
     """What an application gets that asks for nothing: optimized kernels and the XNNPACK delegate."""
@@ -13,6 +13,12 @@ class KernelSet(StrEnum):
     """The optimized kernels alone."""
     REFERENCE = "reference"
     """The plain reference kernels."""
+    MICRO = "micro"
+    """Those of the micro runtime, which has no others."""
+
+
+LITERT_KERNEL_SETS = (KernelSet.DEFAULT, KernelSet.NO_DELEGATES, KernelSet.REFERENCE)
+MICRO_KERNEL_SETS = (KernelSet.MICRO,)
 
 
 class Outcome(StrEnum):
@@ -41,32 +47,45 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcomes:
-    """An outcome for each kernel set; where two matter, they are what differs."""
+    """An outcome for each kernel set of a runtime; where two matter, they are what differs.
 
-    default: Outcome
-    no_delegates: Outcome
-    reference: Outcome
+    A kernel set of another runtime has None.
+    """
 
-    def on(self, kernel_set: KernelSet) -> Outcome:
-        return {
+    default: Outcome | None = None
+    no_delegates: Outcome | None = None
+    reference: Outcome | None = None
+    micro: Outcome | None = None
+
+    def known(self) -> dict[KernelSet, Outcome]:
+        """The outcomes, by kernel set."""
+        outcomes = {
             KernelSet.DEFAULT: self.default,
             KernelSet.NO_DELEGATES: self.no_delegates,
             KernelSet.REFERENCE: self.reference,
-        }[kernel_set]
+            KernelSet.MICRO: self.micro,
+        }
+        return {kernel_set: outcome for kernel_set, outcome in outcomes.items() if outcome is not None}
+
+    def on(self, kernel_set: KernelSet) -> Outcome:
+        return self.known()[kernel_set]
 
     @classmethod
     def everywhere(cls, outcome: Outcome) -> "Outcomes":
+        """The same on every kernel set of LiteRT."""
         return cls(default=outcome, no_delegates=outcome, reference=outcome)
 
     def all_right(self) -> bool:
-        return set(map(self.on, KernelSet)) == {Outcome.RIGHT}
+        return set(self.known().values()) == {Outcome.RIGHT}
 
     def __str__(self) -> str:
-        """One clause: "fails at load (default kernels), right (others)"."""
-        kinds = dict.fromkeys(map(self.on, KernelSet))
+        """One clause: "fails at load on default; right on no-delegates, reference"."""
+        known = self.known()
+        kinds = dict.fromkeys(known.values())
         if len(kinds) == 1:
-            return f"{self.default} on all kernel sets"
-        return "; ".join(f"{kind} on {', '.join(k for k in KernelSet if self.on(k) is kind)}" for kind in kinds)
+            where = "the micro runtime" if self.micro else "all kernel sets"
+            return f"{next(iter(kinds))} on {where}"
+        return "; ".join(f"{kind} on {', '.join(k for k in known if known[k] is kind)}" for kind in kinds)
 
 
 RIGHT = Outcomes.everywhere(Outcome.RIGHT)

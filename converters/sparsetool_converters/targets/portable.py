@@ -16,6 +16,6 @@ PORTABLE = Target(
             way_out="sparsetool compress --target portable stores it dense",
             source=_SOURCE,
         )
-        for route in (Route.NATIVE, Route.DENSIFY)
+        for route in (Route.NATIVE, Route.DENSIFY, Route.DECODE)
     ),
 )

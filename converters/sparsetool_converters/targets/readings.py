@@ -8,8 +8,10 @@ from ai_edge_litert import schema_py_generated as schema
 
 from sparsetool_converters.errors import SparseToolError
 from sparsetool_converters.model import Model, Operator, Subgraph, Tensor
+from sparsetool_converters.model.decode_operator import DECODE, decoded_constants
 from sparsetool_converters.sparsity import DimensionFormat, EncodedTensor
 from sparsetool_converters.targets.rules import (
+    BITMAP,
     DENSIFY_OP,
     MALFORMED,
     MODEL_OUTPUT,
@@ -88,6 +90,27 @@ class _Graph:
                     operator,
                     StoredWeight(use=_other_use(DENSIFY_OP, source), route=Route.DENSIFY, layout=NOT_SPARSE),
                 )
+            if operator.name == DECODE:
+                yield from self._decoded(operator)
+
+    def _decoded(self, operator: Operator) -> Iterator[Reading]:
+        """Whoever reads what a TFLM_DECODE makes, or the operator itself where it is damaged."""
+        try:
+            constants = decoded_constants(operator)
+        except SparseToolError as problem:
+            outputs = [tensor for tensor in operator.outputs if tensor is not None] or self.graph.tensors
+            for tensor in outputs[:1]:
+                use = _other_use(DECODE, tensor)
+                stored = StoredWeight(use=use, route=Route.DECODE, layout=MALFORMED, problem=str(problem))
+                yield self._reading(tensor, operator, stored)
+            return
+        for constant in constants:
+            layout = _Layout(BITMAP)
+            try:
+                constant.array()
+            except SparseToolError as problem:
+                layout = _Layout(MALFORMED, problem=str(problem))
+            yield from self._follow(constant.output, constant.output, layout, Route.DECODE, dequantized=False, depth=1)
 
     def _follow(
         self, stored: Tensor, made: Tensor, layout: _Layout, route: Route, *, dequantized: bool, depth: int = 0

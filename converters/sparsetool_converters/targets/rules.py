@@ -1,10 +1,11 @@
 """What a table of runtime facts is made of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from sparsetool_converters.sparsity import BlockFormat, DimensionFormat, block_csr
-from sparsetool_converters.targets.outcomes import Outcomes, Severity
+from sparsetool_converters.targets.outcomes import LITERT_KERNEL_SETS, KernelSet, Outcomes, Severity
 from sparsetool_converters.weights import WeightUse
 
 
@@ -15,6 +16,8 @@ class Route(StrEnum):
     """They are stored sparse, and the kernel is given them as they are."""
     DENSIFY = "densify"
     """They are stored sparse, and a DENSIFY operator unpacks them before the kernel."""
+    DECODE = "decode"
+    """They are stored as a bitmap and values, and a TFLM_DECODE operator unpacks them before the kernel."""
     DENSE = "dense"
     """They are stored dense."""
 
@@ -23,6 +26,8 @@ MALFORMED = "malformed"
 """The layout of sparse metadata that contradict themselves or the tensor's shape."""
 NOT_SPARSE = "not sparse"
 """The layout of what has no sparse metadata."""
+BITMAP = "bitmap"
+"""The layout of what TFLM_DECODE unpacks."""
 
 
 def block_name(block: tuple[int, int]) -> str:
@@ -89,9 +94,9 @@ class Rule:
 
     Attributes:
         use: what the rule is about.
-        route: natively, or behind DENSIFY.
+        route: natively, or behind DENSIFY or TFLM_DECODE.
         blocks: blocks (r, c) on the TFLite layout that the kernel reads; (1, 1) is unstructured. Empty for
-            DENSIFY, which reads any.
+            DENSIFY, which reads any, and for TFLM_DECODE, which knows none.
         version: the operator version that must be written; None leaves it as it is.
         not_version: an operator version that the operator must not have been given by others.
         asymmetric_quantize_inputs: whether that option must be set for the result to match the dense kernel.
@@ -218,11 +223,28 @@ class Target:
     """A runtime, and what it is known to execute right and wrong: the one table that everybody reads.
 
     Whatever no rule allows is refused, and the hazards say what would come of it.
+
+    Attributes:
+        name: its name.
+        rules: how it executes sparse weights right.
+        hazards: what goes wrong.
+        kernel_sets: the kernels that a file for it is run on.
+        operators: the names of all operators that it has, each with the element types that its tensors may have, none
+            for any; None where the operators are no matter of this table.
+        types: the element types that any tensor may have; none for any.
     """
 
     name: str
     rules: tuple[Rule, ...]
     hazards: tuple[Hazard, ...]
+    kernel_sets: tuple[KernelSet, ...] = LITERT_KERNEL_SETS
+    operators: Mapping[str, tuple[str, ...]] | None = None
+    types: tuple[str, ...] = ()
+
+    @property
+    def decodes(self) -> bool:
+        """Whether it is the micro runtime, where weights are stored for TFLM_DECODE."""
+        return any(rule.route is Route.DECODE for rule in self.rules)
 
     def rules_for(self, use: WeightUse) -> tuple[Rule, ...]:
         """All ways for this use; empty if there is none."""
@@ -237,17 +259,24 @@ class Target:
         return tuple(hazard for hazard in self.hazards if hazard.hits(stored))
 
     def refused_ways(self, use: WeightUse) -> tuple[Hazard, ...]:
-        """The hazards that stand against this use as such, whatever its version, layout and size."""
+        """The hazards that stand against this use as such, whatever its version, layout and size.
+
+        That TFLM_DECODE is of the micro runtime alone is no matter of the use.
+        """
         return tuple(
             hazard
             for hazard in self.hazards
-            if hazard.severity is Severity.ERROR and hazard.concerns(use) and not _depends(hazard)
+            if hazard.severity is Severity.ERROR
+            and hazard.route is not Route.DECODE
+            and hazard.concerns(use)
+            and not _depends(hazard)
         )
 
     def why_refused(self, use: WeightUse) -> str:
         """One clause that says why no rule fits this use."""
         for hazard in self.refused_ways(use):
-            if hazard.route is not Route.NATIVE:  # what a kernel cannot read may still be unpacked for it
+            # What a kernel cannot read may still be unpacked for it.
+            if hazard.route is not Route.NATIVE and not (self.decodes and hazard.route is Route.DENSIFY):
                 return f"{hazard.effect} ({hazard.source})"
         return f"nothing is known to run {use} sparse on {self.name}"
 

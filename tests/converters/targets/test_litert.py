@@ -155,8 +155,8 @@ def test_refused_use_is_told_with_its_source() -> None:
 def test_unknown_target_is_refused_with_the_known_ones() -> None:
     assert target_named("litert") is LITERT
     assert target_named("portable") is PORTABLE
-    with pytest.raises(UsageError, match="target 'tflm' is not known; known targets: litert, portable"):
-        target_named("tflm")
+    with pytest.raises(UsageError, match="target 'tpu' is not known; known targets: litert, portable, tflm"):
+        target_named("tpu")
 
 
 def lint_names(case: Case) -> set[str]:

@@ -47,7 +47,7 @@ def test_explain_for_the_portable_target(sparsetool, models):
 
 def test_unknown_target_is_refused_with_2(sparsetool, models):
     line = sparsetool("explain", "dense.tflite", "--target", "gpu").error(2)
-    assert line == "target 'gpu' is not known; known targets: litert, portable"
+    assert line == "target 'gpu' is not known; known targets: litert, portable, tflm"
 
 
 def test_unknown_kernel_set_is_refused_with_2(sparsetool):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sparsetool.verify import (
+    ALL_KERNEL_SETS,
     CrashedRun,
     FailedRun,
     FinishedRun,
@@ -36,7 +37,7 @@ def nothing_left_behind(tmp_path, monkeypatch):
         os.waitpid(-1, os.WNOHANG)
 
 
-@pytest.mark.parametrize("kernel_set", KernelSet)
+@pytest.mark.parametrize("kernel_set", ALL_KERNEL_SETS)
 def test_every_sample_is_answered_in_order(models, weight, kernel_set):
     run = run_model(models.fully_connected(weight), HALVES, kernel_set, timeout_s=60)
     assert isinstance(run, FinishedRun)
@@ -55,7 +56,7 @@ def test_state_lives_from_sample_to_sample_and_not_from_run_to_run(models):
         assert run.outputs[0].values.ravel().tolist() == [1.0, 2.0, 3.0, 4.0]
 
 
-@pytest.mark.parametrize("kernel_set", KernelSet)
+@pytest.mark.parametrize("kernel_set", ALL_KERNEL_SETS)
 def test_real_values_for_a_quantized_input_are_quantized_and_outputs_stay_raw(models, weight, kernel_set):
     run = run_model(models.quantized_fully_connected(weight), HALVES / 8, kernel_set, timeout_s=60)
     (output,) = run.outputs

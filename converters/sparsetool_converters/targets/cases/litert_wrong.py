@@ -12,7 +12,7 @@ from sparsetool_converters.targets.cases.case import Case
 from sparsetool_converters.targets.cases.litert_right import build_twins, hybrid_twins
 from sparsetool_converters.targets.cases.operators import WEIGHT_SHAPES, one_op, weight_for
 from sparsetool_converters.targets.cases.shared import gather_and_fully_connected
-from sparsetool_converters.targets.cases.storing import WEIGHT, behind_densify, stored_sparse
+from sparsetool_converters.targets.cases.storing import WEIGHT, behind_densify, stored_for_decode, stored_sparse
 from sparsetool_converters.targets.litert_hazards import HAZARDS
 from sparsetool_converters.targets.litert_limits import MAX_BLOCKS_PER_ROW, MAX_COLUMNS, SPARSE_VERSION
 from sparsetool_converters.targets.outcomes import Outcomes
@@ -100,7 +100,14 @@ def _sparse_fully_connected() -> Iterator[Case]:
     yield _case("int4-direct", "FULLY_CONNECTED with INT4 weights, block 1x16", partial(int4_twins, densify=False))
 
 
+def _decoded_twins(use: WeightUse) -> tuple[bytes, bytes]:
+    dense, _ = build_twins(use, csr(2))
+    return dense, stored_for_decode(dense)
+
+
 def _limits_and_options() -> Iterator[Case]:
+    for use in (FLOAT, INT8):
+        yield _case("micro-decode", f"{use}, TFLM_DECODE", partial(_decoded_twins, use))
     columns = MAX_COLUMNS + 16
     yield _case("hybrid-columns", f"{HYBRID}, {columns} inputs", partial(hybrid_twins, columns, 3))
     blocks = MAX_BLOCKS_PER_ROW + 1

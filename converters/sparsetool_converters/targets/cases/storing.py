@@ -3,6 +3,7 @@
 Written apart from the passes that do so for users: a table is not to be checked by what was made from it.
 """
 
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from sparsetool_converters.model import Buffer, Model, Operator, Tensor
@@ -50,3 +51,32 @@ def behind_densify(model: Model, tensor: Tensor) -> Tensor:
     code = model.operator_code(schema.BuiltinOperator.DENSIFY, 1)
     graph.operators.insert(0, Operator(options, code, [stored], [tensor]))
     return stored
+
+
+def stored_for_decode(dense: bytes, names: tuple[str, ...] = (WEIGHT,)) -> bytes:
+    """The model with symmetric constants of the first subgraph made by TFLM_DECODE, each right before its one reader.
+
+    Args:
+        dense: a model whose constants are stored dense.
+        names: the constants.
+    """
+    model = Model.from_bytes(dense)
+    graph = model.subgraphs[0]
+    for name in names:
+        (tensor,) = (t for t in graph.tensors if t.name == name)
+        array = tensor.array().reshape(-1)
+        header = bytes((2, 1, 0, 0, 1)).ljust(16, b"\0")
+        payloads = (np.packbits(array != 0).tobytes(), header + array[array != 0].tobytes())
+        parts = [_bytes_tensor(f"{name}/{i}", payload) for i, payload in enumerate(payloads)]
+        graph.tensors += parts
+        tensor.buffer = Buffer()
+        reader = next(i for i, operator in enumerate(graph.operators) if tensor in operator.inputs)
+        graph.operators.insert(
+            reader, Operator(schema.OperatorT(), model.custom_code("TFLM_DECODE"), [*parts], [tensor])
+        )
+    return model.to_bytes()
+
+
+def _bytes_tensor(name: str, payload: bytes) -> Tensor:
+    fields = schema.TensorT(name=name, type=schema.TensorType.UINT8, shape=np.array([len(payload)], np.int32))
+    return Tensor(fields, Buffer(np.frombuffer(payload, np.uint8)))
