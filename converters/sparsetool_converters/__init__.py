@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sparsetool_converters.costs import Choice, Objective
     from sparsetool_converters.errors import SparseToolError
     from sparsetool_converters.model import Model
-    from sparsetool_converters.passes import Canonicalize, Change, CompactHiddenUnits, Densify, EncodeSparse, Pass
+    from sparsetool_converters.passes import Canonicalize, Change, Compact, Densify, EncodeSparse, Pass
     from sparsetool_converters.passes.quantize import Quantization, Quantize
     from sparsetool_converters.plan import Encode, Keep, Plan, make_plan
     from sparsetool_converters.targets import LITERT, PORTABLE, Target, target_named
@@ -22,7 +22,7 @@ _HOMES = {
     "Canonicalize": "sparsetool_converters.passes",
     "Change": "sparsetool_converters.passes",
     "Choice": "sparsetool_converters.costs",
-    "CompactHiddenUnits": "sparsetool_converters.passes",
+    "Compact": "sparsetool_converters.passes",
     "Densify": "sparsetool_converters.passes",
     "Encode": "sparsetool_converters.plan",
     "EncodeSparse": "sparsetool_converters.passes",
@@ -51,7 +51,7 @@ __all__ = [
     "Canonicalize",
     "Change",
     "Choice",
-    "CompactHiddenUnits",
+    "Compact",
     "Densify",
     "Encode",
     "EncodeSparse",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sparsetool.pipeline.events import Listener
 from sparsetool_converters.costs import Objective
 from sparsetool_converters.model import Model
-from sparsetool_converters.passes import Canonicalize, Change, CompactHiddenUnits, Densify, EncodeSparse, Pass
+from sparsetool_converters.passes import Canonicalize, Change, Compact, Densify, EncodeSparse, Pass
 from sparsetool_converters.passes.densify import MAX_OUTPUT_BYTES
 from sparsetool_converters.passes.quantize import Quantization, Quantize
 from sparsetool_converters.plan import Plan, make_plan
@@ -111,12 +111,12 @@ def convert(
     ]
     if settings.compact:
         # Before quantization, so that dead units do not widen the ranges that it measures.
-        steps.append(("compact", CompactHiddenUnits()))
+        steps.append(("compact", Compact()))
     if settings.quantize is not Quantization.NONE:
         steps.append((QUANTIZE, Quantize(settings.quantize, calibration, calibrated)))
         if settings.compact:
             # Again, since quantization rounds small weights to zero.
-            steps.append(("compact quantized", CompactHiddenUnits()))
+            steps.append(("compact quantized", Compact()))
     run(steps)
     plan = None
     if settings.encode:

@@ -28,7 +28,7 @@ PUBLIC_NAMES: dict[str, list[str]] = {
         "Canonicalize",
         "Change",
         "Choice",
-        "CompactHiddenUnits",
+        "Compact",
         "Densify",
         "Encode",
         "EncodeSparse",

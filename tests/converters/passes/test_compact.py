@@ -10,7 +10,7 @@ from kernel_sets import RESOLVERS, run_here
 from models_in_memory import Graph, mlp, new_model, packed, signature
 
 from sparsetool_converters.model import Model, Tensor
-from sparsetool_converters.passes import Change, CompactHiddenUnits, EncodeSparse
+from sparsetool_converters.passes import Change, Compact, EncodeSparse
 from sparsetool_converters.plan import make_plan
 from sparsetool_converters.targets import LITERT
 
@@ -33,7 +33,7 @@ def constant(model: Model, name: str) -> Tensor:
 
 def compacted(data: bytes) -> tuple[Model, list[Change]]:
     model = Model.from_bytes(data)
-    changes = list(CompactHiddenUnits()(model))
+    changes = list(Compact()(model))
     return Model.from_bytes(model.to_bytes()), changes
 
 
@@ -91,7 +91,7 @@ def test_units_before_units_that_go_are_found_in_turn() -> None:
     model, changes = compacted(data)
     shapes = [constant(model, f"w{i}").shape for i in range(4)]
     assert shapes == [(4, INPUTS), (4, 4), (4, 4), (OUTPUTS, 4)]
-    assert CompactHiddenUnits()(model) == []
+    assert Compact()(model) == []
     assert len(changes) == 3 * 3
     assert_same_outputs(data, model.to_bytes(), RNG.random((1, INPUTS)).astype(np.float32), 1e-5)
 
@@ -101,7 +101,7 @@ def test_one_unit_stays_if_all_are_dead() -> None:
     model, changes = compacted(data)
     assert changes[0].what.startswith("11 of 12 hidden units removed")
     assert (constant(model, "w0").shape, constant(model, "w1").shape) == ((1, INPUTS), (OUTPUTS, 1))
-    assert CompactHiddenUnits()(model) == []
+    assert Compact()(model) == []
     assert_same_outputs(data, model.to_bytes(), RNG.random((1, INPUTS)).astype(np.float32), 0)
 
 
@@ -276,7 +276,7 @@ def test_encoded_weights_are_left_alone() -> None:
     model = Model.from_bytes(mlp([RNG.random((64, INPUTS)), outgoing(list(range(60)), (48, 64))]))
     EncodeSparse(make_plan(model, LITERT))(model)
     assert any(t.is_sparse for t in model.subgraphs[0].tensors)
-    assert CompactHiddenUnits()(model) == []
+    assert Compact()(model) == []
 
 
 def test_bias_of_another_length_is_left_alone() -> None:
