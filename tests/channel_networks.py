@@ -13,6 +13,7 @@ Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
 SAME, VALID = 0, 1
+NOTHING = np.zeros(0, np.intp)
 NONE, RELU, RELU_N1_TO_1, RELU6, TANH = range(5)
 
 
@@ -115,7 +116,7 @@ class Network:
         stride: int = 1,
         padding: int = SAME,
         fused: int = NONE,
-        dead: Array = np.zeros(0, np.intp),
+        dead: Array = NOTHING,
         bias: Array | None = None,
         unread: Mask | None = None,
         constants: tuple[int, int] | None = None,
@@ -125,7 +126,7 @@ class Network:
         size = _out_size(x.shape[1:3], kernel, stride, padding, dilation)
         y = self.value("conv", (x.shape[0], *size, channels), unread=unread)
         weight = self.weight((channels, kernel, kernel, x.channels), dead, x.unread)
-        w, b = constants or self.weight_and_bias(x, y, weight, bias, 0)
+        w, b = constants or self.weight_and_bias(x, y, weight, np.zeros(channels) if bias is None else bias, 0)
         options = schema.Conv2DOptionsT(padding=padding, strideH=stride, strideW=stride, fusedActivationFunction=fused)
         options.dilationHFactor = options.dilationWFactor = dilation
         return self.add_op("CONV_2D", [x.index, w, b], y, options, 3 if self.int8 else 1)
@@ -139,19 +140,19 @@ class Network:
         stride: int = 1,
         padding: int = SAME,
         fused: int = NONE,
-        dead: Array = np.zeros(0, np.intp),
+        dead: Array = NOTHING,
         bias: Array | None = None,
     ) -> Value:
         channels = x.channels * multiplier
         size = _out_size(x.shape[1:3], kernel, stride, padding)
         y = self.value("depthwise", (x.shape[0], *size, channels), unread=np.repeat(x.unread, multiplier))
         weight = self.weight((1, kernel, kernel, channels), dead, x.unread, axis=3)
-        w, b = self.weight_and_bias(x, y, weight, bias, 3)
+        w, b = self.weight_and_bias(x, y, weight, np.zeros(channels) if bias is None else bias, 3)
         options = schema.DepthwiseConv2DOptionsT(padding=padding, strideH=stride, strideW=stride)
         options.depthMultiplier, options.fusedActivationFunction = multiplier, fused
         return self.add_op("DEPTHWISE_CONV_2D", [x.index, w, b], y, options, 3 if self.int8 else 1)
 
-    def transpose_conv(self, x: Value, channels: int, *, dead: Array = np.zeros(0, np.intp)) -> Value:
+    def transpose_conv(self, x: Value, channels: int, *, dead: Array = NOTHING) -> Value:
         shape = (x.shape[0], 2 * x.shape[1], 2 * x.shape[2], channels)
         y = self.value("transpose_conv", shape)
         weight = self.weight((channels, 3, 3, x.channels), dead, x.unread)
@@ -165,7 +166,7 @@ class Network:
         units: int,
         *,
         fused: int = NONE,
-        dead: Array = np.zeros(0, np.intp),
+        dead: Array = NOTHING,
         bias: Array | None = None,
         unread: Mask | None = None,
     ) -> Value:

@@ -117,7 +117,7 @@ def twice(g: Grown) -> None:
     if len(g.last.shape) == 4 and not g.net.int8:
         channels = g.last.channels
         weight = g.net.weight((channels, 1, 1, channels), g.dead(channels), g.last.unread)
-        constants = g.net.weight_and_bias(g.last, g.last, weight, g.bias(channels), 0)
+        constants = g.net.weight_and_bias(g.last, g.last, weight, g.rng.uniform(-2, 2, channels), 0)
         first = g.net.conv(g.last, channels, constants=constants, fused=g.fused(), unread=g.last.unread)
         g.add(first)
         g.add(g.net.conv(first, channels, constants=constants, unread=g.unread(channels)))

@@ -166,8 +166,9 @@ def _depthwise(operator: Operator, view: View, values: Values) -> Known:
     known = values.of(x) - zero_of(x)
     if length(made(operator)) % len(known) or steps.shape[-1] != length(made(operator)):
         raise Unclear
-    empty = (steps == 0).reshape(-1, steps.shape[-1]).all(axis=0)
-    constant: Presence = np.logical_or(empty, np.repeat(known == 0, steps.shape[-1] // len(known)))
+    filters = steps.reshape(-1, steps.shape[-1])
+    inputs = np.repeat(known, filters.shape[1] // len(known))
+    constant = np.asarray((filters == 0).all(axis=0) | (inputs == 0))
     sums = bias_of(operator, 2, view, len(constant))
     return np.where(constant, _finished(operator, x, weight, arithmetic, sums), np.nan)
 
