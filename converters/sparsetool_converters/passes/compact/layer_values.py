@@ -151,7 +151,7 @@ def _layer(contraction: Contraction, view: View, weights: Weights, values: Value
 def _output(layer: Layer, view: View) -> Known:
     operator = layer.contraction.operator
     constant = layer.constant_columns
-    rows = ~layer.present[:, ~constant].any(axis=1)
+    rows = np.asarray(~layer.present[:, ~constant].any(axis=1))
     if not rows.any():
         return np.full(len(rows), np.nan)
     sums = layer.added(constant) + bias_of(operator, layer.contraction.bias_position, view, len(rows))
