@@ -6,7 +6,7 @@ import numpy as np
 from channel_networks import NONE, RELU, RELU6, RELU_N1_TO_1, SAME, VALID, Array, Mask, Network, Value
 
 FUSED = (NONE, RELU, RELU6, RELU_N1_TO_1)
-CHANNELS = (2, 4, 6)
+CHANNELS = (2, 4, 6, 20, 37)
 SIDE = 6
 
 

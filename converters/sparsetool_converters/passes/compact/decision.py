@@ -56,7 +56,7 @@ def decide(axes: Axes, layers: list[Layer]) -> Decision:
     unfit: set[Layer] = {layer for layer in layers if not _can_fold(layer)}
     while True:
         removed = _removable(axes, channels, may_go, layers, unfit)
-        kept_again = _one_of_each_empty_axis(axes, channels, removed)
+        kept_again = _one_of_each_empty_axis(axes, channels, removed) or _whole_lanes(axes, channels, removed)
         folds = _folds(axes, channels, removed, layers)
         overflowing = {fold.layer for fold in folds if fold.layer not in unfit and not _fits(fold, axes)}
         if not kept_again and not overflowing:
@@ -124,6 +124,26 @@ def _one_of_each_empty_axis(axes: Axes, channels: Numbers, removed: Mask) -> lis
         own = channels[axes.places(axis)]
         if removed[own].all() and not np.isin(own, kept).any():
             kept.append(int(own[0]))
+    return kept
+
+
+def _whole_lanes(axes: Axes, channels: Numbers, removed: Mask) -> list[int]:
+    """Channels that have to stay after all, so that those that are computed together are still computed so.
+
+    With lanes of 8, the first 16 of 20 channels make two groups and 4 are left over. Of the 16, 8 may go or 16, and
+    of the rest any: nobody changes sides.
+    """
+    kept: list[int] = []
+    for lanes in axes.lanes:
+        own = channels[axes.places(lanes.axis)]
+        grouped = own[: len(own) - len(own) % lanes.width]
+        going, count = np.unique(grouped[removed[grouped] & ~np.isin(grouped, kept)], return_counts=True)
+        total = int(count.sum())
+        for channel, positions in zip(going[::-1], count[::-1], strict=True):
+            if total % lanes.width == 0:
+                break
+            kept.append(int(channel))
+            total -= int(positions)
     return kept
 
 

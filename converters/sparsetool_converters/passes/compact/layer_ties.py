@@ -4,7 +4,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from sparsetool_converters.model import Operator, Tensor
-from sparsetool_converters.passes.compact.ties import Contraction, Length, Numbers, Ties
+from sparsetool_converters.passes.compact.ties import Contraction, Lanes, Length, Numbers, Ties
 from sparsetool_converters.passes.compact.view import (
     Unclear,
     View,
@@ -17,7 +17,8 @@ from sparsetool_converters.passes.compact.view import (
 )
 
 _SAME = 0  # schema.Padding
-_NUMBERS = {"FLOAT32": "f", "INT8": "i", "UINT8": "i", "INT16": "i"}  # what activations may hold
+_ACTIVATIONS = ("FLOAT32", "INT8", "UINT8", "INT16")
+_LANES = 8  # of DEPTHWISE_CONV_2D and TRANSPOSE_CONV in int8, measured with ai-edge-litert 2.3.0
 
 
 def conv_2d(operator: Operator, view: View) -> Ties:
@@ -57,11 +58,19 @@ def depthwise_conv_2d(operator: Operator, view: View) -> Ties:
     options(operator, schema.DepthwiseConv2DOptionsT)
     x, weight, bias = given(operator, 0), _weight(operator, view), optional(operator, 2)
     inputs, outputs = length(x), length(weight, 3)
-    if weight.shape[0] != 1 or outputs % inputs:
+    if weight.shape[0] != 1 or outputs % inputs or x.type_name not in _ACTIVATIONS:
         raise Unclear
     numbers = np.arange(outputs) // (outputs // inputs)
-    ends = [(x, -1, np.arange(inputs)), (weight, 3, numbers), (made(operator), -1, numbers)]
-    return Ties(axes=[*ends, *_bias_axis(bias, view, numbers)])
+    y = made(operator)
+    ends = [(x, -1, np.arange(inputs)), (weight, 3, numbers), (y, -1, numbers)]
+    return Ties(axes=[*ends, *_bias_axis(bias, view, numbers)], lanes=_lanes(y))
+
+
+def _lanes(y: Tensor) -> tuple[Lanes, ...]:
+    """Of these kernels' output. Those for uint8 go through pixels and channels alike, so no channel may move."""
+    if y.type_name == "UINT8":
+        raise Unclear
+    return (Lanes(axis=(y, len(y.shape) - 1), width=_LANES),) if y.type_name == "INT8" else ()
 
 
 def _weight(operator: Operator, view: View) -> Tensor:
@@ -95,10 +104,11 @@ def _contraction(
     bias_position: int,
     mixes_padding: bool,
     lengths: tuple[Length, ...] = (),
+    lanes: tuple[Lanes, ...] = (),
 ) -> Ties:
     y, bias = made(operator), optional(operator, bias_position)
     outputs, inputs, channels = weight.shape[0], weight.shape[-1], length(x)
-    if x.type_name not in _NUMBERS or y.type != x.type or inputs % channels:
+    if x.type_name not in _ACTIVATIONS or y.type != x.type or inputs % channels:
         raise Unclear
     if inputs != channels and operator.name != "FULLY_CONNECTED":
         raise Unclear
@@ -112,6 +122,7 @@ def _contraction(
             *_bias_axis(bias, view, rows),
         ],
         lengths=lengths,
+        lanes=lanes,
         contraction=Contraction(
             operator=operator, x=x, weight=weight, bias_position=bias_position, mixes_padding=mixes_padding
         ),

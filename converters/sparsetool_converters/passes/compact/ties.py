@@ -41,6 +41,21 @@ class Length:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Lanes:
+    """An axis that a builtin kernel goes through some channels at a time, and rounds those left over differently.
+
+    Half-way results come out one step apart in the two parts, so that no channel may change sides.
+
+    Attributes:
+        axis: the axis.
+        width: how many channels are taken at a time.
+    """
+
+    axis: Axis
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Contraction:
     """An operator that multiplies the channels of its input by weights and adds them up.
 
@@ -66,6 +81,7 @@ class Ties:
 
     axes: Sequence[tuple[Tensor, int, Numbers]]
     lengths: Sequence[Length] = ()
+    lanes: Sequence[Lanes] = ()
     contraction: Contraction | None = None
 
 
@@ -83,6 +99,7 @@ class Axes:
     max_positions: int
     starts: dict[Axis, int] = field(default_factory=dict)
     lengths: list[Length] = field(default_factory=list)
+    lanes: list[Lanes] = field(default_factory=list)
     contractions: list[Contraction] = field(default_factory=list)
     _size: int = 0
     _claims: Counter[Axis] = field(default_factory=Counter)
@@ -119,6 +136,7 @@ class Axes:
             first[numbers[::-1]] = places[::-1]
             self._links.append((places, first[numbers]))
         self.lengths += ties.lengths
+        self.lanes += ties.lanes
         if ties.contraction is not None:
             self.contractions.append(ties.contraction)
 

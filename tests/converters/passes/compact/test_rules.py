@@ -76,11 +76,11 @@ def test_a_channel_that_nobody_reads_goes(network, int8):
 @pytest.mark.parametrize("multiplier", [1, 2])
 def test_depthwise_channels_go_with_their_input(network, int8, multiplier):
     net, x = network(int8=int8)
-    h = dead_conv(net, x, bias=ONLY_ZERO)
-    every = np.repeat(np.isin(np.arange(6), DEAD), multiplier)
+    h = net.conv(x, 6, dead=np.arange(4), bias=-np.ones(6), fused=RELU)
+    every = np.repeat(np.arange(6) < 4, multiplier)
     d = net.depthwise(h, multiplier=multiplier, fused=RELU, dead=np.flatnonzero(every), bias=np.where(every, -1.0, 1.0))
     model, _ = compacted(net, net.conv(d, 3))
-    assert (channels(model, h), channels(model, d)) == (4, 4 * multiplier)
+    assert (channels(model, h), channels(model, d)) == (2, 2 * multiplier)
 
 
 @BOTH
@@ -458,3 +458,13 @@ def test_answers_are_compared_in_earnest(network):
     assert run_here(before, *samples)[0].std() > 0
     with pytest.raises(AssertionError):
         assert_same_answers(before, model.to_bytes(), samples)
+
+
+@pytest.mark.parametrize(("dead", "stay"), [(range(7), 20), (range(8), 12), (range(11, 20), 16), (range(20), 8)])
+def test_int8_channels_that_a_kernel_rounds_together_stay_together(network, dead, stay):
+    """It takes the first 16 of 20 by eight, and rounds half-way results in the last 4 its own way."""
+    net, x = network(int8=True)
+    h = net.conv(x, 20)
+    d = net.depthwise(h, dead=np.array(dead), bias=np.where(np.isin(np.arange(20), dead), 0.0, 1.0))
+    model, _ = compacted(net, net.conv(d, 3))
+    assert channels(model, d) == stay
