@@ -49,7 +49,14 @@ def transpose_conv(operator: Operator, view: View) -> Ties:
         raise Unclear
     size = Length(operator=operator, position=0, index=3, axis=(y, 3))
     return _contraction(
-        operator, view, given(operator, 2), weight, bias_position=3, mixes_padding=True, lengths=(size,)
+        operator,
+        view,
+        given(operator, 2),
+        weight,
+        bias_position=3,
+        mixes_padding=True,
+        lengths=(size,),
+        lanes=_lanes(y),
     )
 
 

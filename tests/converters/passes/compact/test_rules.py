@@ -460,11 +460,24 @@ def test_answers_are_compared_in_earnest(network):
         assert_same_answers(before, model.to_bytes(), samples)
 
 
+@pytest.mark.parametrize("op", ["depthwise", "transpose_conv"])
 @pytest.mark.parametrize(("dead", "stay"), [(range(7), 20), (range(8), 12), (range(11, 20), 16), (range(20), 8)])
-def test_int8_channels_that_a_kernel_rounds_together_stay_together(network, dead, stay):
+def test_int8_channels_that_a_kernel_rounds_together_stay_together(network, op, dead, stay):
     """It takes the first 16 of 20 by eight, and rounds half-way results in the last 4 its own way."""
     net, x = network(int8=True)
-    h = net.conv(x, 20)
-    d = net.depthwise(h, dead=np.array(dead), bias=np.where(np.isin(np.arange(20), dead), 0.0, 1.0))
-    model, _ = compacted(net, net.conv(d, 3))
-    assert channels(model, d) == stay
+    if op == "depthwise":
+        y = net.depthwise(net.conv(x, 20), dead=np.array(dead))
+    else:
+        y = net.transpose_conv(x, 20)
+        y.unread[dead] = True
+    model, _ = compacted(net, net.conv(y, 3))
+    assert channels(model, y) == stay
+
+
+@pytest.mark.parametrize(("unread", "stay"), [(range(8), 20), (range(16), 4), (range(17, 20), 17)])
+def test_int8_means_are_taken_of_sixteen_channels_together(network, unread, stay):
+    net, x = network(int8=True)
+    m = net.mean(net.conv(x, 20), keep_dims=True)
+    m.unread[unread] = True
+    model, _ = compacted(net, net.conv(m, 3))
+    assert channels(model, m) == stay
