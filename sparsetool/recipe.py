@@ -104,7 +104,7 @@ class ArtifactSection(_Section):
         name: its file name without suffix, and its name in the report.
         checkpoint: which checkpoint it is made from.
         quantize: post-training quantization.
-        compact: whether dead hidden units are removed.
+        compact: whether dead channels are removed.
         encode: whether weights are stored block-sparse where that saves bytes.
         budget: sizes that it must not exceed.
         max_accuracy_drop: most points of test accuracy, in percent, that it may lose to `compared_with`.

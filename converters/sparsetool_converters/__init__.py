@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from sparsetool_converters.costs import Choice, Objective
     from sparsetool_converters.errors import SparseToolError
     from sparsetool_converters.model import Model
-    from sparsetool_converters.passes import Canonicalize, Change, Compact, Densify, EncodeSparse, Pass
+    from sparsetool_converters.passes import (
+        Canonicalize,
+        Change,
+        Compact,
+        DeadChannels,
+        Densify,
+        EncodeSparse,
+        Pass,
+        dead_channels,
+    )
     from sparsetool_converters.passes.quantize import Quantization, Quantize
     from sparsetool_converters.plan import Encode, Keep, Plan, make_plan
     from sparsetool_converters.targets import LITERT, PORTABLE, Target, target_named
@@ -23,6 +32,7 @@ _HOMES = {
     "Change": "sparsetool_converters.passes",
     "Choice": "sparsetool_converters.costs",
     "Compact": "sparsetool_converters.passes",
+    "DeadChannels": "sparsetool_converters.passes",
     "Densify": "sparsetool_converters.passes",
     "Encode": "sparsetool_converters.plan",
     "EncodeSparse": "sparsetool_converters.passes",
@@ -39,6 +49,7 @@ _HOMES = {
     "SparseToolError": "sparsetool_converters.errors",
     "Target": "sparsetool_converters.targets",
     "compress": "sparsetool_converters.codec",
+    "dead_channels": "sparsetool_converters.passes",
     "decompress": "sparsetool_converters.codec",
     "lint": "sparsetool_converters.targets.lint",
     "make_plan": "sparsetool_converters.plan",
@@ -52,6 +63,7 @@ __all__ = [
     "Change",
     "Choice",
     "Compact",
+    "DeadChannels",
     "Densify",
     "Encode",
     "EncodeSparse",
@@ -66,6 +78,7 @@ __all__ = [
     "SparseToolError",
     "Target",
     "compress",
+    "dead_channels",
     "decompress",
     "lint",
     "make_plan",

@@ -16,6 +16,8 @@ from sparsetool_converters.targets.lint import lint_errors
 
 SOURCE = "source"
 DENSIFY = "densify"
+COMPACT = "compact"
+COMPACT_QUANTIZED = "compact quantized"
 ENCODE = "encode"
 QUANTIZE = "quantize"
 
@@ -26,7 +28,7 @@ class Settings:
 
     Attributes:
         quantize: post-training quantization.
-        compact: whether dead hidden units are removed.
+        compact: whether dead channels are removed.
         encode: whether weights are stored block-sparse where that serves the objective.
         objective: what encoding makes small.
         target: name of the runtime that the file is for.
@@ -110,13 +112,13 @@ def convert(
         ("canonicalize", Canonicalize()),
     ]
     if settings.compact:
-        # Before quantization, so that dead units do not widen the ranges that it measures.
-        steps.append(("compact", Compact()))
+        # Before quantization, so that dead channels do not widen the ranges that it measures.
+        steps.append((COMPACT, Compact()))
     if settings.quantize is not Quantization.NONE:
         steps.append((QUANTIZE, Quantize(settings.quantize, calibration, calibrated)))
         if settings.compact:
             # Again, since quantization rounds small weights to zero.
-            steps.append(("compact quantized", Compact()))
+            steps.append((COMPACT_QUANTIZED, Compact()))
     run(steps)
     plan = None
     if settings.encode:
