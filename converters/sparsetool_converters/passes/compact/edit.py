@@ -41,7 +41,8 @@ def carry_out(model: Model, view: View, axes: Axes, decision: Decision) -> list[
         _cut_shape(tensor, masks)
     changes += [_add_to_bias(fold, decision, model, view) for fold in decision.folds]
     for size in axes.lengths:
-        _set_length(size, model, view)
+        if size.axis in decision.keep:
+            _set_length(size, model, view)
     return changes
 
 

@@ -45,7 +45,8 @@ def transpose_conv(operator: Operator, view: View) -> Ties:
     """Inputs are the output's shape, weight [outputs, h, w, inputs], x and bias; outputs see different taps."""
     options(operator, schema.TransposeConvOptionsT)
     y, weight = made(operator), _weight(operator, view)
-    if view.integers(given(operator, 0))[-1:] != [length(y)]:
+    wanted = view.integers(given(operator, 0))
+    if len(wanted) != 4 or len(y.shape) != 4 or wanted[3] != length(y):
         raise Unclear
     size = Length(operator=operator, position=0, index=3, axis=(y, 3))
     return _contraction(

@@ -19,6 +19,7 @@ from sparsetool_converters.model.tensors import MAX_RANK
 Array = npt.NDArray[Any]
 Options = TypeVar("Options")
 
+_MAX_LENGTH = 2**18  # a damaged file may declare any
 _READABLE = ("FLOAT32", "FLOAT16", "INT8", "UINT8", "INT16", "INT32", "INT64")
 
 
@@ -75,7 +76,8 @@ class View:
         self.readers: dict[Tensor, list[Operator]] = {}
         makers: dict[Tensor, list[Operator]] = {}
         # How often operators name each tensor, and once more whatever must not change for other reasons.
-        self.occurrences: Counter[Tensor] = Counter(_fixed(model))
+        self.fixed = _fixed(model)
+        self.occurrences: Counter[Tensor] = Counter(self.fixed)
         for operator in self.operators:
             for tensor in filter(None, operator.inputs):
                 self.readers.setdefault(tensor, []).append(operator)
@@ -99,6 +101,8 @@ class View:
                 raise Unclear
             stored = given(maker, 0)
         if stored.shape != tensor.shape or not is_plain_constant(stored) or stored in self.maker:
+            raise Unclear
+        if stored in self.fixed or tensor in self.fixed:
             raise Unclear
         try:
             values = stored.array()
@@ -186,9 +190,14 @@ def activation(operator: Operator) -> int:
 
 
 def length(tensor: Tensor, axis: int = -1) -> int:
-    """Positions along an axis, which must be known and fixed."""
+    """Positions along an axis, which must be known, fixed, and not out of all proportion."""
     shape = tensor.shape
-    if not shape or len(shape) > MAX_RANK or not -len(shape) <= axis < len(shape) or shape[axis] < 1:
+    if (
+        not shape
+        or len(shape) > MAX_RANK
+        or not -len(shape) <= axis < len(shape)
+        or not 1 <= shape[axis] <= _MAX_LENGTH
+    ):
         raise Unclear
     if axis % len(shape) in dynamic_axes(tensor):
         raise Unclear
