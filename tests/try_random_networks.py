@@ -1,4 +1,5 @@
-"""Cut dead channels out of many random networks and compare the answers on every kernel set; exit code 1 if any differs.
+"""Cut dead channels out of many random networks and compare the answers on every kernel set; exit code 1 if any differ.
+
 
 PYTHONPATH=tests python tests/try_random_networks.py [--runs N] [--first SEED]
 """
