@@ -137,7 +137,7 @@ class ArtifactSection(_Section):
         quantize: post-training quantization, by the name of a recipe.
         quantize_layers: other recipes for single layers; of several that match one, the last counts.
         allow_zero_loss: whether quantization may make other numbers of a pruned weight's zeros.
-        compact: whether dead hidden units are removed.
+        compact: whether dead channels are removed.
         encode: whether weights are stored block-sparse where that saves bytes.
         budget: sizes that it must not exceed.
         max_accuracy_drop: most points of test accuracy, in percent, that it may lose to `compared_with`.

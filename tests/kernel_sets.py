@@ -1,6 +1,7 @@
 """Outputs of small models on each kernel set, here or in a process of their own."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,17 @@ def assert_alike(dense: bytes, candidate: bytes) -> None:
     """Fails unless a candidate is within the tolerance of its dense twin on every kernel set."""
     worst = worst_differences(dense, candidate)
     assert max(worst.values()) <= 1.0, worst
+
+
+def assert_same_answers(before: bytes, after: bytes, samples: Sequence[Array]) -> None:
+    """Fails unless both models, run here, give the same integers to the bit and the same floats but for rounding."""
+    for kernel_set in RESOLVERS:
+        expected, found = (run_here(data, *samples, kernel_set=kernel_set) for data in (before, after))
+        for position, (one, other) in enumerate(zip(expected, found, strict=True)):
+            where = f"output {position} on {kernel_set}"
+            assert one.shape == other.shape, where
+            if one.dtype.kind == "f":
+                limit = FLOAT_TOLERANCE * max(1.0, float(np.abs(one).max()))
+                assert float(np.abs(one - other).max()) <= limit, where
+            else:
+                assert np.array_equal(one, other), where

@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from sparsetool_converters.costs import Choice, Objective
     from sparsetool_converters.errors import SparseToolError
     from sparsetool_converters.model import Model
-    from sparsetool_converters.passes import Canonicalize, Change, CompactHiddenUnits, Densify, EncodeSparse, Pass
+    from sparsetool_converters.passes import (
+        Canonicalize,
+        Change,
+        Compact,
+        DeadChannels,
+        Densify,
+        EncodeSparse,
+        Pass,
+        dead_channels,
+    )
     from sparsetool_converters.passes.quantize import Quantize
     from sparsetool_converters.passes.quantize_layers import LayerRecipe
     from sparsetool_converters.passes.recipes import Quantization
@@ -24,7 +33,8 @@ _HOMES = {
     "Canonicalize": "sparsetool_converters.passes",
     "Change": "sparsetool_converters.passes",
     "Choice": "sparsetool_converters.costs",
-    "CompactHiddenUnits": "sparsetool_converters.passes",
+    "Compact": "sparsetool_converters.passes",
+    "DeadChannels": "sparsetool_converters.passes",
     "Densify": "sparsetool_converters.passes",
     "Encode": "sparsetool_converters.plan",
     "EncodeSparse": "sparsetool_converters.passes",
@@ -42,6 +52,7 @@ _HOMES = {
     "SparseToolError": "sparsetool_converters.errors",
     "Target": "sparsetool_converters.targets",
     "compress": "sparsetool_converters.codec",
+    "dead_channels": "sparsetool_converters.passes",
     "decompress": "sparsetool_converters.codec",
     "lint": "sparsetool_converters.targets.lint",
     "make_plan": "sparsetool_converters.plan",
@@ -54,7 +65,8 @@ __all__ = [
     "Canonicalize",
     "Change",
     "Choice",
-    "CompactHiddenUnits",
+    "Compact",
+    "DeadChannels",
     "Densify",
     "Encode",
     "EncodeSparse",
@@ -70,6 +82,7 @@ __all__ = [
     "SparseToolError",
     "Target",
     "compress",
+    "dead_channels",
     "decompress",
     "lint",
     "make_plan",

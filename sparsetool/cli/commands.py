@@ -343,12 +343,13 @@ def _times(before: int, after: int) -> str:
 
 
 def _summary(record: Any) -> list[str]:
-    sizes = record.sizes
+    sizes, dead = record.sizes, record.dead
     return [
         f"inputs: {'; '.join(record.inputs)}",
         f"outputs: {'; '.join(record.outputs)}",
         f"operators: {', '.join(f'{count} {name}' for name, count in record.operators.items())}",
         f"weights: {record.weights:,}, {record.zeros / max(record.weights, 1):.1%} zeros",
+        f"dead: {dead.channels:,} channels, whose {dead.elements:,} constants take {dead.payload_bytes:,} bytes",
         f"disk {sizes.disk:,} bytes, gzip -9 {sizes.gzip:,}, zstd -19 {sizes.zstd:,}",
         *([] if record.micro is None else _micro_summary(record.micro)),
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sparsetool.pipeline.events import Listener
 from sparsetool_converters.costs import Objective
 from sparsetool_converters.model import Model
-from sparsetool_converters.passes import Canonicalize, Change, CompactHiddenUnits, Densify, EncodeSparse, Pass
+from sparsetool_converters.passes import Canonicalize, Change, Compact, Densify, EncodeSparse, Pass
 from sparsetool_converters.passes.densify import MAX_OUTPUT_BYTES
 from sparsetool_converters.passes.quantize import Quantization, Quantize
 from sparsetool_converters.passes.quantize_layers import LayerRecipe
@@ -18,6 +18,8 @@ from sparsetool_converters.weights import weight_sites
 
 SOURCE = "source"
 DENSIFY = "densify"
+COMPACT = "compact"
+COMPACT_QUANTIZED = "compact quantized"
 ENCODE = "encode"
 QUANTIZE = "quantize"
 
@@ -30,7 +32,7 @@ class Settings:
         quantize: post-training quantization, by the name of a recipe; see `passes.recipes.recipe_named`.
         quantize_layers: other recipes for single layers; of several that match one, the last counts.
         allow_zero_loss: whether quantization may make other numbers of a pruned weight's zeros.
-        compact: whether dead hidden units are removed.
+        compact: whether dead channels are removed.
         encode: whether weights are stored block-sparse where that serves the objective.
         objective: what encoding makes small.
         target: name of the runtime that the file is for.
@@ -122,8 +124,8 @@ def convert(
         ("canonicalize", Canonicalize()),
     ]
     if settings.compact:
-        # Before quantization, so that dead units do not widen the ranges that it measures.
-        steps.append(("compact", CompactHiddenUnits()))
+        # Before quantization, so that dead channels do not widen the ranges that it measures.
+        steps.append((COMPACT, Compact()))
     if settings.quantizes:
         quantize = Quantize(
             settings.quantize, calibration, calibrated, settings.quantize_layers, settings.allow_zero_loss
@@ -131,7 +133,7 @@ def convert(
         steps.append((QUANTIZE, quantize))
         if settings.compact:
             # Again, since quantization rounds small weights to zero.
-            steps.append(("compact quantized", CompactHiddenUnits()))
+            steps.append((COMPACT_QUANTIZED, Compact()))
     run(steps)
     if settings.quantizes and QUANTIZE not in [stage.name for stage in stages]:
         listener.note(f"{where}: {settings.quantize} changed nothing: {_why_not(model, settings.quantize)}")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-from sparsetool.pipeline.conversion import DENSIFY, ENCODE, QUANTIZE, Conversion, Stage
+from sparsetool.pipeline.conversion import COMPACT, COMPACT_QUANTIZED, DENSIFY, ENCODE, QUANTIZE, Conversion, Stage
 from sparsetool.pipeline.events import Listener
 from sparsetool.report.records import OutputRecord
 from sparsetool.verify import (
@@ -40,6 +40,9 @@ from sparsetool_converters.weights import weight_sites
 # Exact stages change no number but the order of a float sum: unencoded and encoded weights go through kernels that
 # add up differently. Measured at most 1e-6 of the largest value; integers differ by at most one step.
 EXACT = Tolerance(max_relative_error=1e-5, max_lsb=1)
+# A constant channel that a bias takes in is added first instead of somewhere in the middle, layer after layer.
+# Measured at most 6e-6 on a model that loses 2,712 channels; integers do not change.
+COMPACTED = Tolerance(max_relative_error=1e-4, max_lsb=1)
 # A hybrid operator quantizes its input on the fly, so that a rounding of 1e-7 before it may move a value by a whole
 # step; and builtin kernels that are told to do it asymmetrically, as XNNPACK does, give other numbers than before.
 # Measured 0.5 % of the largest value.
@@ -108,7 +111,7 @@ class Prover:
                 skipped[doubt] = None
                 continue
             kernel_sets = kernel_sets_for(before.data, after.data)
-            tolerance = _lossy(quantize, after) if lossy else (HYBRID if is_hybrid(before.data) else EXACT)
+            tolerance = _lossy(quantize, after) if lossy else _lossless_tolerance(before.data, after.name)
             verified = compare_runs(
                 self.runs(before.data, f"verify {name}", kernel_sets),
                 self.runs(after.data, f"verify {name}", kernel_sets),
@@ -199,6 +202,12 @@ def kernel_sets_for(*models: bytes) -> tuple[KernelSet, ...]:
 
 def _skipped(verified: OutputVerification) -> tuple[str, ...]:
     return tuple(f"{s.kernel_set}: {s.problem}" for s in verified.skipped)
+
+
+def _lossless_tolerance(model: bytes, stage: str) -> Tolerance:
+    if is_hybrid(model):
+        return HYBRID
+    return COMPACTED if stage in (COMPACT, COMPACT_QUANTIZED) else EXACT
 
 
 def is_hybrid(model: bytes) -> bool:

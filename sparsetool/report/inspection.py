@@ -10,6 +10,7 @@ from sparsetool.report.records import Sizes, TensorRecord
 from sparsetool_converters.codec import compress
 from sparsetool_converters.model import Model, Tensor
 from sparsetool_converters.model.decode_operator import Decoded, decoded_constants
+from sparsetool_converters.passes import DeadChannels, dead_channels
 from sparsetool_converters.plan import bits
 from sparsetool_converters.weights import weight_sites
 
@@ -46,6 +47,7 @@ class InspectionRecord:
         outputs: the same of each output.
         weights: elements of all weights.
         zeros: how many of them are zero.
+        dead: what compaction would take away; weights that are encoded are not looked into.
         tensors: every weight, as stored.
         micro: what it takes of a microcontroller, where it is stored for one.
     """
@@ -58,6 +60,7 @@ class InspectionRecord:
     outputs: tuple[str, ...]
     weights: int
     zeros: int
+    dead: DeadChannels
     tensors: tuple[TensorRecord, ...]
     micro: MicroMemory | None = None
 
@@ -99,6 +102,7 @@ def inspect_model(data: bytes, *, name: str) -> InspectionRecord:
         outputs=tuple(_face(t) for t in primary.outputs),
         weights=sum(elements for elements, _ in counts),
         zeros=sum(zeros for _, zeros in counts),
+        dead=dead_channels(model),
         tensors=tensors,
     )
 

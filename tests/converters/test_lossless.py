@@ -12,7 +12,7 @@ from models_in_memory import Graph, mlp, new_model, packed
 
 from sparsetool_converters.model import Model
 from sparsetool_converters.model.writer import ALIGNMENT
-from sparsetool_converters.passes import Canonicalize, CompactHiddenUnits, EncodeSparse
+from sparsetool_converters.passes import Canonicalize, Compact, EncodeSparse
 from sparsetool_converters.plan import make_plan
 from sparsetool_converters.targets import LITERT
 
@@ -23,7 +23,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 def converted(data: bytes) -> bytes:
     model = Model.from_bytes(data)
     Canonicalize()(model)
-    CompactHiddenUnits()(model)
+    Compact()(model)
     EncodeSparse(make_plan(model, LITERT))(model)
     return model.to_bytes()
 

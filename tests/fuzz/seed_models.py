@@ -8,6 +8,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 from models_in_memory import Graph, mlp, new_model, packed, packed_outside, signature
 from one_op_models import one_op, weight_for
+from random_networks import grow
 
 from sparsetool_converters.model import Model
 from sparsetool_converters.model.sparsity_fields import write_sparsity
@@ -138,6 +139,12 @@ def chain_of_subgraphs(length: int = DEEP // 4) -> bytes:
     return packed(model)
 
 
+def dead_channels(*, int8: bool) -> bytes:
+    """Layers of all kinds, many of whose channels are known or not read."""
+    steps = ("depthwise", "branch", "ADD", "concatenation", "pad", "prelu", "MAX_POOL_2D", "mean", "flatten", "layer")
+    return grow(7, steps, int8=int8)[0]
+
+
 SEED_MODELS: dict[str, Callable[[], bytes]] = {
     "dense layers": lambda: mlp([sparse((8, 16)), sparse((4, 8))], [np.ones(8), None]),
     "sparse layers": sparse_layers,
@@ -150,6 +157,8 @@ SEED_MODELS: dict[str, Callable[[], bytes]] = {
     ),
     "decoded int8": lambda: encoded(one_op("CONV_2D", weight_for("CONV_2D", "int8"), "int8"), TFLM),
     "decoded float": lambda: encoded(mlp([sparse((32, 64)), sparse((48, 32))], [np.ones(32), None]), TFLM),
+    "dead channels": lambda: dead_channels(int8=False),
+    "dead channels of int8": lambda: dead_channels(int8=True),
     "everything else": everything_else,
     "chain of operators": chain_of_operators,
     "chain of subgraphs": chain_of_subgraphs,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from sparsetool.report.inspection import inspect_model
 from sparsetool_converters.model import Model
-from sparsetool_converters.passes import Canonicalize, CompactHiddenUnits, Densify, EncodeSparse
+from sparsetool_converters.passes import Canonicalize, Compact, Densify, EncodeSparse
 from sparsetool_converters.plan import make_plan
 from sparsetool_converters.targets import LITERT, PORTABLE, TFLM
 from sparsetool_converters.targets.lint import lint
@@ -31,7 +31,7 @@ def hold_against_targets(data: bytes) -> None:
 def convert(data: bytes) -> None:
     model = Model.from_bytes(data)
     Canonicalize()(model)
-    CompactHiddenUnits()(model)
+    Compact()(model)
     EncodeSparse(make_plan(model, LITERT))(model)
     Model.from_bytes(model.to_bytes())
 

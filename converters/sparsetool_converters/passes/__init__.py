@@ -2,8 +2,17 @@
 
 from sparsetool_converters.passes.canonicalize import Canonicalize
 from sparsetool_converters.passes.change import Change, Pass
-from sparsetool_converters.passes.compact import CompactHiddenUnits
+from sparsetool_converters.passes.compact import Compact, DeadChannels, dead_channels
 from sparsetool_converters.passes.densify import Densify
 from sparsetool_converters.passes.encode import EncodeSparse
 
-__all__ = ["Canonicalize", "Change", "CompactHiddenUnits", "Densify", "EncodeSparse", "Pass"]
+__all__ = [
+    "Canonicalize",
+    "Change",
+    "Compact",
+    "DeadChannels",
+    "Densify",
+    "EncodeSparse",
+    "Pass",
+    "dead_channels",
+]

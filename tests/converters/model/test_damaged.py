@@ -14,7 +14,7 @@ from models_in_memory import Graph, mlp, new_model, packed, packed_outside, sign
 
 from sparsetool_converters.errors import EncodingError, ModelFormatError, SparseToolError
 from sparsetool_converters.model import Model
-from sparsetool_converters.passes import Canonicalize, CompactHiddenUnits, Densify, EncodeSparse
+from sparsetool_converters.passes import Canonicalize, Compact, Densify, EncodeSparse
 from sparsetool_converters.plan import make_plan
 from sparsetool_converters.targets import LITERT
 from sparsetool_converters.weights import weight_sites
@@ -141,7 +141,7 @@ def use(data: bytes) -> None:
         weight_sites(model)
         Densify()(model)
         Canonicalize()(model)
-        CompactHiddenUnits()(model)
+        Compact()(model)
         EncodeSparse(make_plan(model, LITERT))(model)
         Model.from_bytes(model.to_bytes())
     except SparseToolError as error:

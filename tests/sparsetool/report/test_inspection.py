@@ -91,3 +91,19 @@ def test_a_sparse_weight_is_counted_without_being_unpacked():
     weight.shape = (rows, 2**24)  # gigabytes, of a few bytes
     record = inspect_model(read.to_bytes(), name="huge")
     assert (record.weights, record.zeros) == (rows * 2**24, rows * 2**24)
+
+
+def test_dead_channels_are_counted_before_anything_is_done():
+    first, second = np.ones((6, 4), np.float32), np.ones((2, 6), np.float32)
+    first[0] = 0.0  # with the bias, always 1
+    second[:, 1] = 0.0
+    data = mlp([first, second], [np.ones(6), np.zeros(2)])
+    dead = inspect_model(data, name="model").dead
+    assert (dead.channels, dead.elements) == (2, 2 * 4 + 2 + 2 * 2)
+    assert dead.payload_bytes == 4 * dead.elements
+    assert dead.tensors == {"w0": 32, "b0": 8, "w1": 16, "b1": 0}
+
+
+def test_a_model_without_dead_channels_has_none():
+    dead = inspect_model(mlp([np.ones((6, 4)), np.ones((2, 6))]), name="model").dead
+    assert (dead.channels, dead.elements, dead.payload_bytes, dead.tensors) == (0, 0, 0, {})

@@ -10,7 +10,7 @@ from kernel_sets import RESOLVERS, run_here
 from models_in_memory import Graph, mlp, new_model, packed, signature
 
 from sparsetool_converters.model import Model, Tensor
-from sparsetool_converters.passes import Change, CompactHiddenUnits, EncodeSparse
+from sparsetool_converters.passes import Change, Compact, EncodeSparse
 from sparsetool_converters.plan import make_plan
 from sparsetool_converters.targets import LITERT
 
@@ -33,7 +33,7 @@ def constant(model: Model, name: str) -> Tensor:
 
 def compacted(data: bytes) -> tuple[Model, list[Change]]:
     model = Model.from_bytes(data)
-    changes = list(CompactHiddenUnits()(model))
+    changes = list(Compact()(model))
     return Model.from_bytes(model.to_bytes()), changes
 
 
@@ -52,11 +52,10 @@ def test_row_bias_and_column_of_a_dead_unit_go() -> None:
     assert np.array_equal(constant(model, "b0").array(), b0[ALIVE])
     assert np.array_equal(constant(model, "w1").array(), w1[:, ALIVE])
     assert constant(model, "h0").shape == (3, len(ALIVE))
-    what = "4 of 12 hidden units removed: all their outgoing weights are zero"
     assert changes == [
-        Change(tensor="w0", what=what, bytes_before=12 * 16 * 4, bytes_after=8 * 16 * 4),
-        Change(tensor="w1", what=what, bytes_before=5 * 12 * 4, bytes_after=5 * 8 * 4),
-        Change(tensor="b0", what=what, bytes_before=12 * 4, bytes_after=8 * 4),
+        Change(tensor="w0", what="4 of 12 outputs removed", bytes_before=12 * 16 * 4, bytes_after=8 * 16 * 4),
+        Change(tensor="b0", what="4 of 12 channels removed", bytes_before=12 * 4, bytes_after=8 * 4),
+        Change(tensor="w1", what="4 of 12 inputs removed", bytes_before=5 * 12 * 4, bytes_after=5 * 8 * 4),
     ]
     assert_same_outputs(data, model.to_bytes(), RNG.random((3, INPUTS)).astype(np.float32), 1e-5)
 
@@ -91,17 +90,17 @@ def test_units_before_units_that_go_are_found_in_turn() -> None:
     model, changes = compacted(data)
     shapes = [constant(model, f"w{i}").shape for i in range(4)]
     assert shapes == [(4, INPUTS), (4, 4), (4, 4), (OUTPUTS, 4)]
-    assert CompactHiddenUnits()(model) == []
-    assert len(changes) == 3 * 3
+    assert Compact()(model) == []
+    assert len(changes) == 4 + 3  # weights, and the biases of all but the last
     assert_same_outputs(data, model.to_bytes(), RNG.random((1, INPUTS)).astype(np.float32), 1e-5)
 
 
 def test_one_unit_stays_if_all_are_dead() -> None:
     data = mlp([RNG.random((UNITS, INPUTS)), np.zeros((OUTPUTS, UNITS))], [RNG.random(UNITS), RNG.random(OUTPUTS)])
     model, changes = compacted(data)
-    assert changes[0].what.startswith("11 of 12 hidden units removed")
+    assert changes[0].what == "11 of 12 outputs removed"
     assert (constant(model, "w0").shape, constant(model, "w1").shape) == ((1, INPUTS), (OUTPUTS, 1))
-    assert CompactHiddenUnits()(model) == []
+    assert Compact()(model) == []
     assert_same_outputs(data, model.to_bytes(), RNG.random((1, INPUTS)).astype(np.float32), 0)
 
 
@@ -159,7 +158,7 @@ def test_float16_behind_dequantize_is_cut_on_both_sides() -> None:
     graph.ends([x], [y])
     data = packed(model)
     after, changes = compacted(data)
-    assert [c.tensor for c in changes] == ["w0", "w1", "b0"]
+    assert sorted(c.tensor for c in changes) == ["b0", "w0", "w1"]
     for name, shape in (("w0", (8, INPUTS)), ("b0", (8,)), ("w1", (OUTPUTS, 8))):
         assert constant(after, name).shape == constant(after, f"{name}/float").shape == shape
     assert_same_outputs(data, after.to_bytes(), RNG.random((1, INPUTS)).astype(np.float32), 1e-5)
@@ -194,16 +193,8 @@ def second_reader_of(name: str) -> Callable[[Any, Any], None]:
         model.subgraphs.pop()
         edit.subgraph = graph
         source = index_of(graph, name)
-        out = edit.tensor("negative", graph.tensors[source].shape)
-        edit.op(schema.BuiltinOperator.NEG, [source], [out], schema.NegOptionsT())
-
-    return change
-
-
-def shared_payload(name: str) -> Callable[[Any, Any], None]:
-    def change(model: Any, graph: Any) -> None:
-        source = graph.tensors[index_of(graph, name)]
-        graph.tensors.append(schema.TensorT(name=b"other", shape=source.shape, buffer=source.buffer))
+        out = edit.tensor("softmax", graph.tensors[source].shape)
+        edit.op(schema.BuiltinOperator.SOFTMAX, [source], [out], schema.SoftmaxOptionsT())
 
     return change
 
@@ -224,10 +215,6 @@ def without_options(model: Any, graph: Any) -> None:
         operator.builtinOptions, operator.builtinOptionsType = None, 0
 
 
-def of_rank_3(model: Any, graph: Any) -> None:
-    graph.tensors[index_of(graph, "h0")].shape = [1, 1, UNITS]
-
-
 def of_other_units(model: Any, graph: Any) -> None:
     graph.tensors[index_of(graph, "h0")].shape = [2, UNITS // 2]
 
@@ -243,9 +230,8 @@ def under_a_byte(model: Any, graph: Any) -> None:
         as_output("h0"),
         named("h0"),
         second_consumer,
-        *(make(name) for make in (second_reader_of, shared_payload, as_output, named) for name in ("w0", "w1", "b0")),
+        *(make(name) for make in (second_reader_of, as_output, named) for name in ("w0", "w1", "b0")),
         without_options,
-        of_rank_3,
         of_other_units,
         under_a_byte,
     ],
@@ -276,7 +262,7 @@ def test_encoded_weights_are_left_alone() -> None:
     model = Model.from_bytes(mlp([RNG.random((64, INPUTS)), outgoing(list(range(60)), (48, 64))]))
     EncodeSparse(make_plan(model, LITERT))(model)
     assert any(t.is_sparse for t in model.subgraphs[0].tensors)
-    assert CompactHiddenUnits()(model) == []
+    assert Compact()(model) == []
 
 
 def test_bias_of_another_length_is_left_alone() -> None:
@@ -293,3 +279,24 @@ def test_pairs_of_every_subgraph_are_cut() -> None:
     one.subgraphs += two.subgraphs
     _, changes = compacted(packed(one))
     assert [c.tensor for c in changes] == ["w0", "w1"] * 2
+
+
+@pytest.mark.parametrize("name", ["w0", "w1"])
+def test_a_long_payload_that_another_tensor_holds_is_not_stored_a_second_time(name: str) -> None:
+    model = schema.ModelT.InitFromPackedBuf(mlp([RNG.random((64, INPUTS)), outgoing([1, 2], (32, 64))]), 0)
+    graph = model.subgraphs[0]
+    source = graph.tensors[index_of(graph, name)]
+    graph.tensors.append(schema.TensorT(name=b"other", shape=source.shape, buffer=source.buffer))
+    assert compacted(packed(model))[1] == []
+
+
+def test_two_signatures_with_the_same_weights_are_cut_alike() -> None:
+    one = schema.ModelT.InitFromPackedBuf(mlp([RNG.random((64, INPUTS)), outgoing([1, 2], (32, 64))]), 0)
+    two = schema.ModelT.InitFromPackedBuf(packed(one), 0)
+    one.subgraphs += two.subgraphs
+    data = packed(one)
+    model, changes = compacted(data)
+    assert [c.tensor for c in changes] == ["w0", "w1"] * 2
+    shapes = [[t.shape for t in graph.tensors if t.is_constant] for graph in model.subgraphs]
+    assert shapes == [[(62, INPUTS), (32, 62)]] * 2
+    assert len(model.to_bytes()) < len(data)
