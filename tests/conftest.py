@@ -31,6 +31,7 @@ _load("model_trees", TESTS / "model_trees.py")
 _load("kernel_sets", TESTS / "kernel_sets.py")
 _load("micro_models", TESTS / "micro_models.py")
 _load("channel_networks", TESTS / "channel_networks.py")
+_load("cut_networks", TESTS / "cut_networks.py")
 _load("random_networks", TESTS / "random_networks.py")
 for _name in ("seed_models", "mutations", "steps", "cases", "campaign"):
     _load(_name, TESTS / "fuzz" / f"{_name}.py")

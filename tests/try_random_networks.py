@@ -1,7 +1,8 @@
-"""Cut dead channels out of many random networks and compare the answers on every kernel set; exit code 1 if any differ.
+"""Cut dead channels out of many random networks and compare the answers on every kernel set.
 
+    PYTHONPATH=tests python tests/try_random_networks.py [--runs N] [--first SEED]
 
-PYTHONPATH=tests python tests/try_random_networks.py [--runs N] [--first SEED]
+The exit code is 1 if any answer differs.
 """
 
 import argparse
