@@ -164,6 +164,5 @@ def _within(output: Bytes, stretch: Range) -> Bytes:
 
 
 def _units(values: npt.NDArray[Any], unit_bytes: int) -> npt.NDArray[Any]:
-    """An array with one item, or one row, for each unit."""
-    raw = values.view(np.uint8)
-    return raw.view(f"<u{unit_bytes}") if unit_bytes in (1, 2, 4, 8) else raw.reshape(-1, unit_bytes)
+    """An array with one item for each unit."""
+    return values.view(np.uint8).view(f"<u{unit_bytes}" if unit_bytes in (1, 2, 4, 8) else f"V{unit_bytes}")
