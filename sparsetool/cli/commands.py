@@ -57,6 +57,14 @@ class Mode(StrEnum):
     INT8 = "int8"
 
 
+class Written(StrEnum):
+    """How a model is written; the values are those of the pipeline."""
+
+    TFLITE = "tflite"
+    TFLZ = "tflz"
+    ZST = "zst"
+
+
 app.add_typer(target_commands.targets, name="targets")
 app.command(epilog="\b\nExample:\n  sparsetool explain model.tflite --target litert")(target_commands.explain)
 
@@ -118,12 +126,22 @@ def prune(
 @app.command(
     epilog="\b\nExamples:\n"
     "  sparsetool compress model.tflite -o small.tflite\n"
-    "  sparsetool compress model.keras -o small.tflite.zst --quantize int8 --calibration samples.npz\n"
+    "  sparsetool compress model.keras -o small.tflz --quantize int8 --calibration samples.npz\n"
     "  sparsetool compress model.tflite -o small.tflite --budget disk=1.2MB,wire=600KB\n"
 )
 def compress(
-    source: Annotated[Path, typer.Argument(help=".tflite, .tflite.zst, .keras or a SavedModel folder.")],
-    output: ModelOut,
+    source: Annotated[Path, typer.Argument(help=".tflite, .tflz, .tflite.zst, .keras or a SavedModel folder.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help=".tflite for the runtime, .tflz or .tflite.zst to send; by default the name of SOURCE, as .tflz.",
+        ),
+    ] = None,
+    written: Annotated[
+        Written | None, typer.Option("--format", help="What to write; zst is a frame that any zstd tool reads.")
+    ] = None,
     quantize: Annotated[Mode, typer.Option(help="Post-training quantization.")] = Mode.NONE,
     calibration: Annotated[Path | None, typer.Option(help="Samples that int8 takes its ranges from.")] = None,
     target: TargetName = "litert",
@@ -139,11 +157,13 @@ def compress(
     from sparsetool.budget import Budget
     from sparsetool.pipeline.compress import compress as compress_file
     from sparsetool.pipeline.conversion import Settings
+    from sparsetool.pipeline.formats import Format, output_path
     from sparsetool.report.records import as_json as to_json
     from sparsetool.report.tables import output_table, tensor_table
     from sparsetool_converters.costs import Objective
     from sparsetool_converters.passes.quantize import Quantization
 
+    output = output_path(source, output, None if written is None else Format(written.value))
     record = compress_file(
         source,
         output,
@@ -170,7 +190,7 @@ def compress(
 
 @app.command(epilog="\b\nExample:\n  sparsetool plan model.tflite --objective ram -o plan.json")
 def plan(
-    model: Annotated[Path, typer.Argument(help=".tflite, .tflite.zst, .keras or a SavedModel folder.")],
+    model: Annotated[Path, typer.Argument(help=".tflite, .tflz, .tflite.zst, .keras or a SavedModel folder.")],
     target: TargetName = "litert",
     objective: ObjectiveName = Goal.DISK,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A JSON file to save the plan in.")] = None,
@@ -199,7 +219,7 @@ def plan(
 
 @app.command(epilog="\b\nExample:\n  sparsetool densify sparse.tflite -o dense.tflite")
 def densify(
-    source: Annotated[Path, typer.Argument(help="A model with sparse weights: .tflite or .tflite.zst.")],
+    source: Annotated[Path, typer.Argument(help="A model with sparse weights: .tflite, .tflz or .tflite.zst.")],
     output: ModelOut,
     max_output: Annotated[
         str,
@@ -236,19 +256,20 @@ def densify(
     )
 
 
-@app.command(epilog="\b\nExample:\n  sparsetool unpack small.tflite.zst -o small.tflite")
+@app.command(epilog="\b\nExample:\n  sparsetool unpack small.tflz -o small.tflite")
 def unpack(
-    source: Annotated[Path, typer.Argument(help="A packed model, .tflite.zst.")],
+    source: Annotated[Path, typer.Argument(help="A packed model: .tflz or .tflite.zst.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="By default the source's name without .zst.")
+        Path | None, typer.Option("--output", "-o", help="By default the source's name as .tflite.")
     ] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Unpack a model to the file that the runtime maps."""
+    from sparsetool.pipeline.formats import bare_name
     from sparsetool.pipeline.unpack import unpack as unpack_file
 
-    destination = output or source.parent / source.name.removesuffix(".zst")
+    destination = output or source.parent / f"{bare_name(source)}.tflite"
     size = unpack_file(source, destination, force=force)
     if as_json:
         show_json({"schema_version": 1, "kind": "unpack", "output": str(destination), "disk_bytes": size})
@@ -256,9 +277,9 @@ def unpack(
     show(f"{destination}: {size:,} bytes")
 
 
-@app.command(epilog="\b\nExample:\n  sparsetool verify dense.tflite small.tflite.zst --samples samples.npz")
+@app.command(epilog="\b\nExample:\n  sparsetool verify dense.tflite small.tflz --samples samples.npz")
 def verify(
-    reference: Annotated[Path, typer.Argument(help="The model to trust: .tflite, .tflite.zst or .keras.")],
+    reference: Annotated[Path, typer.Argument(help="The model to trust: .tflite, .tflz, .tflite.zst or .keras.")],
     candidate: Annotated[Path, typer.Argument(help="The model to check, likewise.")],
     samples: SamplesFile = None,
     tolerance: Annotated[
@@ -288,7 +309,7 @@ def verify(
 
 @app.command(epilog="\b\nExample:\n  sparsetool inspect model.tflite")
 def inspect(
-    model: Annotated[Path, typer.Argument(help=".tflite, .tflite.zst, .keras or a SavedModel folder.")],
+    model: Annotated[Path, typer.Argument(help=".tflite, .tflz, .tflite.zst, .keras or a SavedModel folder.")],
     as_json: Json = False,
 ) -> None:
     """Show a model's sizes, operators and weights, with their zeros and how they are stored."""
@@ -318,7 +339,7 @@ def _summary(record: Any) -> list[str]:
         f"outputs: {'; '.join(record.outputs)}",
         f"operators: {', '.join(f'{count} {name}' for name, count in record.operators.items())}",
         f"weights: {record.weights:,}, {record.zeros / max(record.weights, 1):.1%} zeros",
-        f"disk {sizes.disk:,} bytes, gzip -9 {sizes.gzip:,}, zstd -19 {sizes.zstd:,}",
+        f"disk {sizes.disk:,} bytes, gzip -9 {sizes.gzip:,}, zstd -19 {sizes.zstd:,}, wire {sizes.wire:,}",
     ]
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from sparsetool.pipeline.conversion import Conversion, Settings, convert
 from sparsetool.pipeline.events import Listener
+from sparsetool.pipeline.formats import Format, packed
 from sparsetool.pipeline.gate import check_lint
 from sparsetool.pipeline.proof import Prover
 from sparsetool.report.records import ArtifactRecord, Sizes, StageRecord, TensorRecord
-from sparsetool_converters.codec import compress as pack
 from sparsetool_converters.passes.quantize import Quantization
 from sparsetool_converters.plan import Encode, Keep, Plan
 from sparsetool_converters.samples import Samples
@@ -21,7 +21,7 @@ class Artifact:
 
     Attributes:
         model: bytes of the .tflite.
-        packed: bytes of the frame that travels.
+        packed: bytes of the file that travels.
         record: everything measured on the way.
     """
 
@@ -39,8 +39,9 @@ def make_artifact(
     prover: Prover,
     calibration: Samples | None,
     listener: Listener,
+    written: Format = Format.TFLZ,
 ) -> Artifact:
-    """Convert, verify and pack one model.
+    """Convert, verify and pack one model, for the way or in the format that it is to be written in.
 
     Raises:
         SparseToolError: of the stage that failed; see `convert`, `check_lint` and `Prover.prove`.
@@ -48,10 +49,12 @@ def make_artifact(
     conversion = convert(source, settings, calibration=calibration, where=where, listener=listener)
     # First, since what it finds may end a process, or answer right by chance.
     check_lint(conversion.result, target_named(settings.target), name=name)
-    return proven(conversion, settings.quantize, name=name, prover=prover)
+    return proven(conversion, settings.quantize, name=name, prover=prover, written=written)
 
 
-def proven(conversion: Conversion, quantize: Quantization, *, name: str, prover: Prover) -> Artifact:
+def proven(
+    conversion: Conversion, quantize: Quantization, *, name: str, prover: Prover, written: Format = Format.TFLZ
+) -> Artifact:
     """Verify and pack a converted model.
 
     Raises:
@@ -59,16 +62,16 @@ def proven(conversion: Conversion, quantize: Quantization, *, name: str, prover:
     """
     outputs, skipped = prover.prove(conversion, quantize, name=name)
     model = conversion.result
-    packed = pack(model)
+    travelling = packed(model, written)
     record = ArtifactRecord(
         name=name,
-        sizes=Sizes.of(model, packed),
+        sizes=Sizes.of(model, travelling),
         stages=_stages(conversion),
         tensors=_tensors(conversion.plan),
         outputs=outputs,
         skipped=skipped,
     )
-    return Artifact(model=model, packed=packed, record=record)
+    return Artifact(model=model, packed=travelling, record=record)
 
 
 def _stages(conversion: Conversion) -> tuple[StageRecord, ...]:
