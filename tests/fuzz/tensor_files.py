@@ -62,7 +62,10 @@ def _contents(rng: np.random.Generator, elements: int, width: int) -> npt.NDArra
     values = _values(rng, elements, width)
     density = float(rng.choice((0, 1, 0.5, 0.1, 0.02, 0.001)))
     block = int(rng.choice((1, 1, 4, 16, 64)))
-    keep = rng.random(-(-elements // block)) < density * rng.choice((1.0, 0.3, 1.7), -(-elements // block))
+    blocks = -(-elements // block)
+    stretch = int(rng.choice((1, 100, 1000)))  # of places that are alike
+    here = np.repeat(rng.choice((0.01, 0.3, 1.0, 1.7), -(-blocks // stretch)), stretch)[:blocks]
+    keep = rng.random(blocks) < density * here
     values[~np.repeat(keep, block)[:elements]] = 0
     return values.reshape(-1)
 
