@@ -10,7 +10,13 @@ import numpy.typing as npt
 
 from sparsetool_converters.codec.container import Container, Range, read_container
 from sparsetool_converters.codec.errors import WireFormatError
-from sparsetool_converters.codec.unpacking import MAX_OUTPUT_BYTES, checked_contents, fill_literals, fill_region
+from sparsetool_converters.codec.unpacking import (
+    MAX_OUTPUT_BYTES,
+    check_literals,
+    checked_contents,
+    fill_literals,
+    fill_region,
+)
 from sparsetool_converters.errors import ModelFormatError
 from sparsetool_converters.model import Model, Tensor
 
@@ -26,6 +32,7 @@ class PackedModel(Mapping[str, Array]):
 
     def __init__(self, container: Container, where: str) -> None:
         self._container, self._where = container, where
+        check_literals(container)
         self._output = np.zeros(container.output_bytes, np.uint8)  # takes memory where something is filled in
         fill_literals(container, memoryview(self._output))
         self._model = Model.from_bytes(memoryview(self._output))

@@ -38,6 +38,7 @@ def unpack(
     try:
         container = read_container(data, max_output_bytes=max_output_bytes)
         contents = [checked_contents(packed) for packed in container.regions]
+        check_literals(container)
         output = bytearray(container.output_bytes)
         fill_literals(container, memoryview(output))
         whole = np.frombuffer(output, np.uint8)
@@ -63,16 +64,27 @@ def checked_contents(packed: Packed) -> Contents:
     return [partial(frames.content, frame, size) for frame, size in zip(packed.frames, sizes, strict=True)]
 
 
+def check_literals(container: Container) -> int:
+    """How many literal bytes there are.
+
+    Raises:
+        WireFormatError: their frame declares another size.
+    """
+    size = frames.content_size(container.literal)
+    expected = container.output_bytes - sum(stretch.length for stretch in container.ranges)
+    require(size == expected, f"has {size:,} literal bytes for {expected:,}")
+    return size
+
+
 def fill_literals(container: Container, output: memoryview) -> None:
     """Put all literal bytes in their places.
 
     Raises:
         WireFormatError: their frame is damaged, or has another size.
     """
-    pieces = container.literal_pieces()
-    size, expected = frames.content_size(container.literal), sum(piece.length for piece in pieces)
-    require(size == expected, f"has {size:,} literal bytes for {expected:,}")
-    frames.fill((output[piece.start : piece.end] for piece in pieces), container.literal, size)
+    size = check_literals(container)
+    pieces = (output[piece.start : piece.end] for piece in container.literal_pieces())
+    frames.fill(pieces, container.literal, size)
 
 
 def fill_region(region: Region, contents: Contents, output: Bytes, ranges: Sequence[Range]) -> None:
