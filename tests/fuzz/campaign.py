@@ -69,9 +69,7 @@ class _Worker:
         return False
 
 
-def _work(
-    first: int, last: int, stride: int, kind: Kind, current: Any, found: "SimpleQueue[Finding]"
-) -> None:
+def _work(first: int, last: int, stride: int, kind: Kind, current: Any, found: "SimpleQueue[Finding]") -> None:
     for number in range(first, last, stride):
         current.value = number
         for complaint in kind.complaints(number):

@@ -79,7 +79,9 @@ def _values(rng: np.random.Generator, elements: int, width: int) -> npt.NDArray[
     if kind == "floats" and width in (2, 4, 8):
         return rng.standard_normal(elements).astype(f"<f{width}").view(np.uint8).reshape(-1, width)
     if kind == "special":  # NaN payloads, infinities, negative zeros, subnormals of floats; smallest of integers
-        words = np.array([[0] * (width - 1) + [0x80], [1] * (width - 1) + [0x7F], [0xFF] * width, [1] + [0] * (width - 1)])
+        words = np.array(
+            [[0] * (width - 1) + [0x80], [1] * (width - 1) + [0x7F], [0xFF] * width, [1] + [0] * (width - 1)]
+        )
         return words.astype(np.uint8)[rng.integers(0, len(words), elements)]
     if kind == "ascending":
         return np.arange(elements, dtype="<u8").view(np.uint8).reshape(-1, 8)[:, np.arange(width) % 8]

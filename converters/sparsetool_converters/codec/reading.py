@@ -34,8 +34,8 @@ class PackedModel(Mapping[str, Array]):
         self._container, self._where = container, where
         check_literals(container)
         self._output = np.zeros(container.output_bytes, np.uint8)  # takes memory where something is filled in
-        fill_literals(container, memoryview(self._output))
-        self._model = Model.from_bytes(memoryview(self._output))
+        fill_literals(container, self._output.data)
+        self._model = Model.from_bytes(self._output.data)
         self._tensors: dict[str, Tensor] = {}
         for graph in self._model.subgraphs:
             for tensor in graph.tensors:

@@ -152,19 +152,19 @@ def _fill_index(
     output: Bytes,
     ranges: Sequence[Range],
 ) -> None:
+    """Write indices and segments. `counts` of the rows of the index are counted here where they are not known."""
     indices = _within(output, ranges[index.indices_range]).view(f"<u{index.index_bytes}")
     segments = _within(output, ranges[index.segments_range]).view(f"<u{index.segment_bytes}")
-    found = np.zeros(segments.size, np.int64) if counts is None else None
+    counted = np.zeros(segments.size, np.int64) if counts is None else counts
     for batch in batches:
-        rows, columns = np.divmod(batch.places, index.columns) if found is not None else (None, None)
-        if columns is None:
-            columns = batch.places % index.columns
-        indices[_ranks(batch)] = columns
-        if found is not None and rows is not None and rows.size:
+        if counts is None and batch.places.size:
+            rows, indices[_ranks(batch)] = np.divmod(batch.places, index.columns)
             low = int(rows.min())
             here = np.bincount(rows - low)
-            found[low : low + here.size] += here
-    segments[:] = np.cumsum(counts if found is None else found) + index.first
+            counted[low : low + here.size] += here
+        else:
+            indices[_ranks(batch)] = batch.places % index.columns
+    segments[:] = np.cumsum(counted) + index.first
 
 
 def _ranks(batch: Batch) -> Any:
