@@ -1,5 +1,6 @@
 """The wire format: what travels, and how it comes back."""
 
+from sparsetool_converters.codec.accounting import Accounting, TensorBytes, account
 from sparsetool_converters.codec.errors import WireFormatError
 from sparsetool_converters.codec.frames import Effort
 from sparsetool_converters.codec.packing import pack
@@ -9,9 +10,12 @@ from sparsetool_converters.codec.zst import COMPRESSION_LEVEL, compress, decompr
 
 __all__ = [
     "COMPRESSION_LEVEL",
+    "Accounting",
     "Effort",
     "PackedModel",
+    "TensorBytes",
     "WireFormatError",
+    "account",
     "compress",
     "decompress",
     "open",
