@@ -3,7 +3,7 @@
 from enum import StrEnum
 from pathlib import Path
 
-from sparsetool_converters.codec import compress, decompress, pack, unpack
+from sparsetool_converters.codec import Effort, compress, decompress, pack, unpack
 from sparsetool_converters.errors import UsageError
 
 
@@ -39,22 +39,23 @@ def format_of_output(destination: Path) -> Format:
 
 
 def output_path(source: Path, output: Path | None, written: Format | None) -> Path:
-    """Where to write what is made of a source: as asked for, or by its name in the current folder, as `.tflz`.
+    """Where to write what is made of a source: as asked for, or beside it, as `.tflz`.
 
     Raises:
         UsageError: the output's name is that of another format than the one asked for.
     """
     if output is None:
-        return Path(f"{bare_name(source)}{(written or Format.TFLZ).suffix}")
+        return named_beside(source, written or Format.TFLZ)
     if written is not None and format_of_output(output) is not written:
         raise UsageError(f"{output}: the name of a file in the format {written} ends in {written.suffix}")
     return output
 
 
-def bare_name(path: Path) -> str:
-    """A model's name without what tells its format."""
-    name = path.resolve().name.removesuffix(".zst")
-    return next((name.removesuffix(s) for s in (".tflite", ".tflz", ".keras") if name.endswith(s)), name)
+def named_beside(source: Path, written: Format) -> Path:
+    """The source's path, but for what its name tells of its format."""
+    name = source.name.removesuffix(".zst")
+    bare = next((name.removesuffix(s) for s in (".tflite", ".tflz", ".keras") if name.endswith(s)), name)
+    return source.parent / f"{bare or 'model'}{written.suffix}"
 
 
 def format_of_source(source: Path) -> Format:
@@ -62,9 +63,9 @@ def format_of_source(source: Path) -> Format:
     return {".tflz": Format.TFLZ, ".zst": Format.ZST}.get(source.suffix, Format.TFLITE)
 
 
-def packed(model: bytes, written: Format) -> bytes:
+def packed(data: bytes, written: Format, effort: Effort = Effort.SMALL) -> bytes:
     """The bytes that travel; a model that is written unpacked would travel as `.tflz`, too."""
-    return compress(model) if written is Format.ZST else pack(model)
+    return compress(data) if written is Format.ZST else pack(data, effort=effort)
 
 
 def unpacked(data: bytes, read: Format, *, where: str) -> bytes:

@@ -117,9 +117,7 @@ def choose_sparse(
     return smallest_draft(places, kept, unit, rows, units).packed(effort)
 
 
-def smallest_draft(
-    places: npt.NDArray[np.int32], kept: Elements, unit: int, rows: Sequence[int], units: int
-) -> _Draft:
+def smallest_draft(places: npt.NDArray[np.int32], kept: Elements, unit: int, rows: Sequence[int], units: int) -> _Draft:
     """Gaps in one row or in several, or a mask, with the coding of values that is smallest for them."""
     n = places.size
     coding = _smallest_coding(kept)
@@ -164,8 +162,12 @@ def _best(drafts: Sequence[_Draft], effort: Effort) -> Choice:
     plain = next((d for d in drafts if d.places is Places.ALL and d.coding is Coding.PLAIN), None)
     if effort is Effort.FAST or plain is None or plain is best:
         return best.packed(effort)
-    if plain.quick_bytes * _gain(plain.streams[0]) > 1.1 * best.quick_bytes:
+    stream = plain.streams[0]
+    promised = plain.quick_bytes * _gain(stream, min(_SAMPLE_BYTES, stream.size // 4))
+    if promised > 1.1 * best.quick_bytes:
         return best.packed(effort)
+    if stream.size > _SAMPLE_BYTES // 2:  # packing both would take too long
+        return (plain if promised < best.quick_bytes else best).packed(effort)
     return min((best.packed(effort), plain.packed(effort)), key=lambda choice: choice.packed_bytes)
 
 
@@ -173,15 +175,17 @@ def best_frame(stream: Bytes, quick: bytes, effort: Effort) -> bytes:
     """The smaller of the frames at the quickest and the smallest level, the latter only if it promises anything."""
     if effort is Effort.FAST or not quick:
         return quick
-    if stream.size > 4 * _SAMPLE_BYTES and _gain(stream) > 0.998:
+    looks_random = len(quick) > 0.99 * stream.size
+    sample_bytes = _SAMPLE_BYTES // 8 if looks_random else _SAMPLE_BYTES
+    if stream.size > 4 * sample_bytes and _gain(stream, sample_bytes) > 0.998:
         return quick
     return min(quick, frame(stream, SMALLEST), key=len)
 
 
-def _gain(stream: Bytes) -> float:
+def _gain(stream: Bytes, sample_bytes: int) -> float:
     """Size at the smallest level over that at the quickest, on a sample from the middle."""
-    start = max(0, stream.size // 2 - _SAMPLE_BYTES // 2)
-    sample = stream[start : start + _SAMPLE_BYTES]
+    start = max(0, stream.size // 2 - sample_bytes // 2)
+    sample = stream[start : start + sample_bytes]
     return len(frame(sample, SMALLEST)) / max(1, len(frame(sample, QUICKEST)))
 
 

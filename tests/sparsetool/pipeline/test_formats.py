@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsetool.pipeline.formats import Format, bare_name, format_of_output, format_of_source, output_path
+from sparsetool.pipeline.formats import Format, format_of_output, format_of_source, output_path
 from sparsetool_converters.errors import UsageError
 
 
@@ -27,11 +27,14 @@ def test_a_source_is_packed_only_if_its_name_says_so():
     assert list(read.values()) == [Format.TFLITE, Format.TFLITE, Format.TFLZ, Format.ZST, Format.ZST]
 
 
-@pytest.mark.parametrize("source", ["a.b.tflite", "a.b.tflz", "a.b.tflite.zst", "a.b.keras", "folder/a.b"])
-def test_an_output_without_a_name_has_the_source_s(source):
-    assert bare_name(Path(source)) == "a.b"
-    assert output_path(Path(source), None, None) == Path("a.b.tflz")
-    assert output_path(Path(source), None, Format.ZST) == Path("a.b.tflite.zst")
+@pytest.mark.parametrize("name", ["a.b.tflite", "a.b.tflz", "a.b.tflite.zst", "a.b.keras", "a.b"])
+def test_an_output_without_a_name_has_the_source_s(name):
+    assert output_path(Path("folder", name), None, None) == Path("folder/a.b.tflz")
+    assert output_path(Path("folder", name), None, Format.ZST) == Path("folder/a.b.tflite.zst")
+
+
+def test_an_output_of_a_folder_that_is_only_a_dot_is_a_model():
+    assert output_path(Path("."), None, None) == Path("model.tflz")
 
 
 def test_a_name_and_a_format_that_contradict_each_other_are_refused():
