@@ -34,7 +34,7 @@ def test_an_output_without_a_name_has_the_source_s(name):
 
 
 def test_an_output_of_a_folder_that_is_only_a_dot_is_a_model():
-    assert output_path(Path("."), None, None) == Path("model.tflz")
+    assert output_path(Path(), None, None) == Path("model.tflz")
 
 
 def test_a_name_and_a_format_that_contradict_each_other_are_refused():
