@@ -33,7 +33,7 @@ _load("micro_models", TESTS / "micro_models.py")
 _load("channel_networks", TESTS / "channel_networks.py")
 _load("cut_networks", TESTS / "cut_networks.py")
 _load("random_networks", TESTS / "random_networks.py")
-for _name in ("seed_models", "mutations", "steps", "cases", "campaign"):
+for _name in ("seed_models", "mutations", "steps", "cases", "campaign", "tensor_files", "round_trips", "containers"):
     _load(_name, TESTS / "fuzz" / f"{_name}.py")
 
 

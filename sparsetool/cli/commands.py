@@ -1,12 +1,13 @@
 """The commands."""
 
 from dataclasses import asdict, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sparsetool.cli import quantization_commands, target_commands
+from sparsetool.cli import packing_commands, quantization_commands, target_commands
 from sparsetool.cli.options import (
     Force,
     Goal,
@@ -48,7 +49,17 @@ app = typer.Typer(
 )
 
 
+class Written(StrEnum):
+    """How a model is written; the values are those of the pipeline."""
+
+    TFLITE = "tflite"
+    TFLZ = "tflz"
+    ZST = "zst"
+
+
 app.add_typer(target_commands.targets, name="targets")
+app.command(epilog=packing_commands.PACK_EXAMPLE)(packing_commands.pack)
+app.command(epilog=packing_commands.UNPACK_EXAMPLE)(packing_commands.unpack)
 app.command(epilog="\b\nExample:\n  sparsetool explain model.tflite --target litert")(target_commands.explain)
 app.command(epilog="\b\nExample:\n  sparsetool quantizations")(quantization_commands.quantizations)
 
@@ -110,13 +121,23 @@ def prune(
 @app.command(
     epilog="\b\nExamples:\n"
     "  sparsetool compress model.tflite -o small.tflite\n"
-    "  sparsetool compress model.keras -o small.tflite.zst --quantize int8 --calibration samples.npz\n"
+    "  sparsetool compress model.keras -o small.tflz --quantize int8 --calibration samples.npz\n"
     "  sparsetool compress model.tflite -o small.tflite --quantize dynamic --quantize-layer logits=none\n"
     "  sparsetool compress model.tflite -o small.tflite --budget disk=1.2MB,wire=600KB\n"
 )
 def compress(
-    source: Annotated[Path, typer.Argument(help=".tflite, .tflite.zst, .keras or a SavedModel folder.")],
-    output: ModelOut,
+    source: Annotated[Path, typer.Argument(help=".tflite, .tflz, .tflite.zst, .keras or a SavedModel folder.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help=".tflite for the runtime, .tflz or .tflite.zst to send; by default the name of SOURCE, as .tflz.",
+        ),
+    ] = None,
+    written: Annotated[
+        Written | None, typer.Option("--format", help="What to write; zst is a frame that any zstd tool reads.")
+    ] = None,
     quantize: Annotated[
         str,
         typer.Option(
@@ -155,6 +176,7 @@ def compress(
     from sparsetool.budget import Budget
     from sparsetool.pipeline.compress import compress as compress_file
     from sparsetool.pipeline.conversion import Settings
+    from sparsetool.pipeline.formats import Format, output_path
     from sparsetool.report.records import as_json as to_json
     from sparsetool.report.tables import output_table, quantized_table, tensor_table
     from sparsetool_converters.costs import Objective
@@ -163,6 +185,7 @@ def compress(
 
     layers = tuple(map(parse_layer, quantize_layer or ()))
     check_calibration(quantize, layers, calibration)  # before samples are read
+    output = output_path(source, output, None if written is None else Format(written.value))
     record = compress_file(
         source,
         output,
@@ -197,7 +220,7 @@ def compress(
 
 @app.command(epilog="\b\nExample:\n  sparsetool plan model.tflite --objective ram -o plan.json")
 def plan(
-    model: Annotated[Path, typer.Argument(help=".tflite, .tflite.zst, .keras or a SavedModel folder.")],
+    model: Annotated[Path, typer.Argument(help=".tflite, .tflz, .tflite.zst, .keras or a SavedModel folder.")],
     target: TargetName = "litert",
     objective: ObjectiveName = Goal.DISK,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A JSON file to save the plan in.")] = None,
@@ -226,7 +249,7 @@ def plan(
 
 @app.command(epilog="\b\nExample:\n  sparsetool densify sparse.tflite -o dense.tflite")
 def densify(
-    source: Annotated[Path, typer.Argument(help="A model with sparse weights: .tflite or .tflite.zst.")],
+    source: Annotated[Path, typer.Argument(help="A model with sparse weights: .tflite, .tflz or .tflite.zst.")],
     output: ModelOut,
     max_output: Annotated[
         str,
@@ -263,29 +286,9 @@ def densify(
     )
 
 
-@app.command(epilog="\b\nExample:\n  sparsetool unpack small.tflite.zst -o small.tflite")
-def unpack(
-    source: Annotated[Path, typer.Argument(help="A packed model, .tflite.zst.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="By default the source's name without .zst.")
-    ] = None,
-    force: Force = False,
-    as_json: Json = False,
-) -> None:
-    """Unpack a model to the file that the runtime maps."""
-    from sparsetool.pipeline.unpack import unpack as unpack_file
-
-    destination = output or source.parent / source.name.removesuffix(".zst")
-    size = unpack_file(source, destination, force=force)
-    if as_json:
-        show_json({"schema_version": 1, "kind": "unpack", "output": str(destination), "disk_bytes": size})
-        return
-    show(f"{destination}: {size:,} bytes")
-
-
-@app.command(epilog="\b\nExample:\n  sparsetool verify dense.tflite small.tflite.zst --samples samples.npz")
+@app.command(epilog="\b\nExample:\n  sparsetool verify dense.tflite small.tflz --samples samples.npz")
 def verify(
-    reference: Annotated[Path, typer.Argument(help="The model to trust: .tflite, .tflite.zst or .keras.")],
+    reference: Annotated[Path, typer.Argument(help="The model to trust: .tflite, .tflz, .tflite.zst or .keras.")],
     candidate: Annotated[Path, typer.Argument(help="The model to check, likewise.")],
     samples: SamplesFile = None,
     tolerance: Annotated[
@@ -317,11 +320,17 @@ def verify(
 
 @app.command(epilog="\b\nExample:\n  sparsetool inspect model.tflite")
 def inspect(
-    model: Annotated[Path, typer.Argument(help=".tflite, .tflite.zst, .keras or a SavedModel folder.")],
+    model: Annotated[Path, typer.Argument(help=".tflite, .tflz, .tflite.zst, .keras or a SavedModel folder.")],
     as_json: Json = False,
 ) -> None:
-    """Show a model's sizes, operators and weights, with their zeros and how they are stored."""
+    """Show a model's sizes, operators and weights, with their zeros and how they are stored.
+
+    Of a .tflz it shows where its bytes go, against the entropy of each tensor.
+    """
     screen.hush()
+    if model.suffix == ".tflz":
+        packing_commands.inspect(model, as_json=as_json)
+        return
     from sparsetool.pipeline.micro_memory import micro_memory
     from sparsetool.pipeline.sources import load_source
     from sparsetool.report.inspection import inspect_model
@@ -350,7 +359,7 @@ def _summary(record: Any) -> list[str]:
         f"operators: {', '.join(f'{count} {name}' for name, count in record.operators.items())}",
         f"weights: {record.weights:,}, {record.zeros / max(record.weights, 1):.1%} zeros",
         f"dead: {dead.channels:,} channels, whose {dead.elements:,} constants take {dead.payload_bytes:,} bytes",
-        f"disk {sizes.disk:,} bytes, gzip -9 {sizes.gzip:,}, zstd -19 {sizes.zstd:,}",
+        f"disk {sizes.disk:,} bytes, gzip -9 {sizes.gzip:,}, zstd -19 {sizes.zstd:,}, wire {sizes.wire:,}",
         *([] if record.micro is None else _micro_summary(record.micro)),
     ]
 

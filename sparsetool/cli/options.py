@@ -42,5 +42,5 @@ ObjectiveName = Annotated[
     Goal, typer.Option("--objective", help="What encoding makes small: the file, RAM, or time where that is known.")
 ]
 ModelOut = Annotated[
-    Path, typer.Option("--output", "-o", help=".tflite for the runtime, .tflite.zst for the packed file.")
+    Path, typer.Option("--output", "-o", help=".tflite for the runtime, .tflz or .tflite.zst for the packed file.")
 ]

@@ -57,7 +57,7 @@ def check(
 
 
 def explain(
-    model: Annotated[Path, typer.Argument(help=".tflite, .tflite.zst, .keras or a SavedModel folder.")],
+    model: Annotated[Path, typer.Argument(help=".tflite, .tflz, .tflite.zst, .keras or a SavedModel folder.")],
     target: TargetName = "litert",
     as_json: Json = False,
 ) -> None:

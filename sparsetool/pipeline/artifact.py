@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from sparsetool.pipeline.conversion import Conversion, Settings, convert
 from sparsetool.pipeline.events import Listener
+from sparsetool.pipeline.formats import Format, packed
 from sparsetool.pipeline.gate import check_lint
 from sparsetool.pipeline.proof import Prover
 from sparsetool.report.records import ArtifactRecord, QuantizedRecord, Sizes, StageRecord, TensorRecord
 from sparsetool.verify import require_runtime
-from sparsetool_converters.codec import compress as pack
 from sparsetool_converters.passes.kept_zeros import QuantizedWeight
 from sparsetool_converters.plan import Encode, Keep, Plan
 from sparsetool_converters.samples import Samples
@@ -22,7 +22,7 @@ class Artifact:
 
     Attributes:
         model: bytes of the .tflite.
-        packed: bytes of the frame that travels.
+        packed: bytes of the file that travels.
         record: everything measured on the way.
     """
 
@@ -40,8 +40,9 @@ def make_artifact(
     prover: Prover,
     calibration: Samples | None,
     listener: Listener,
+    written: Format = Format.TFLZ,
 ) -> Artifact:
-    """Convert, verify and pack one model.
+    """Convert, verify and pack one model, for the way or in the format that it is to be written in.
 
     Raises:
         SparseToolError: of the stage that failed; see `convert`, `check_lint` and `Prover.prove`.
@@ -51,10 +52,18 @@ def make_artifact(
     conversion = convert(source, settings, calibration=calibration, where=where, listener=listener)
     # First, since what it finds may end a process, or answer right by chance.
     check_lint(conversion.result, target, name=name)
-    return proven(conversion, settings.quantize, name=name, prover=prover, target=target)
+    return proven(conversion, settings.quantize, name=name, prover=prover, target=target, written=written)
 
 
-def proven(conversion: Conversion, quantize: str, *, name: str, prover: Prover, target: Target = LITERT) -> Artifact:
+def proven(
+    conversion: Conversion,
+    quantize: str,
+    *,
+    name: str,
+    prover: Prover,
+    target: Target = LITERT,
+    written: Format = Format.TFLZ,
+) -> Artifact:
     """Verify and pack a converted model.
 
     Raises:
@@ -62,17 +71,17 @@ def proven(conversion: Conversion, quantize: str, *, name: str, prover: Prover, 
     """
     outputs, skipped = prover.prove(conversion, quantize, name=name, target=target)
     model = conversion.result
-    packed = pack(model)
+    travelling = packed(model, written)
     record = ArtifactRecord(
         name=name,
-        sizes=Sizes.of(model, packed),
+        sizes=Sizes.of(model, travelling),
         stages=_stages(conversion),
         tensors=_tensors(conversion.plan),
         outputs=outputs,
         skipped=skipped,
         quantized=_quantized(conversion),
     )
-    return Artifact(model=model, packed=packed, record=record)
+    return Artifact(model=model, packed=travelling, record=record)
 
 
 def _stages(conversion: Conversion) -> tuple[StageRecord, ...]:

@@ -6,11 +6,12 @@ from sparsetool.budget import Budget
 from sparsetool.pipeline.artifact import Artifact, make_artifact
 from sparsetool.pipeline.conversion import Settings
 from sparsetool.pipeline.events import Listener, Silence
+from sparsetool.pipeline.formats import Format, format_of_output, unpacked
 from sparsetool.pipeline.outputs import check_destination, staged
 from sparsetool.pipeline.proof import Prover
-from sparsetool.pipeline.sources import ZST_SUFFIX, load_source
+from sparsetool.pipeline.sources import load_source
 from sparsetool.report.records import ArtifactRecord
-from sparsetool_converters.errors import UsageError, VerificationError
+from sparsetool_converters.errors import VerificationError
 from sparsetool_converters.passes.quantize import check_calibration
 from sparsetool_converters.samples import RandomSamples, SampleSource, gather_samples
 
@@ -33,8 +34,8 @@ def compress(
     """Convert a model, verify the result, and only then write it.
 
     Args:
-        source: `.tflite`, `.tflite.zst`, `.keras` or a SavedModel folder.
-        destination: `.tflite` for the file that the runtime maps, `.tflite.zst` for the packed one.
+        source: `.tflite`, `.tflz`, `.tflite.zst`, `.keras` or a SavedModel folder.
+        destination: `.tflite` for the file that the runtime maps, `.tflz` or `.tflite.zst` for the packed one.
         settings: what to do; by default compact and encode, without quantization.
         calibration: samples for recipes that need them, or a function that gives them, see
             `sparsetool_converters.samples.gather_samples`; also used for verification if `samples` is not given.
@@ -52,7 +53,8 @@ def compress(
     """
     source, destination = Path(source), Path(destination)
     settings, listener = settings or Settings(), listener or Silence()
-    check_name(destination, force=force)
+    written = format_of_output(destination)
+    check_destination(destination, force=force)
     check_calibration(settings.quantize, settings.quantize_layers, calibration)  # before anything that takes long
     calibration = None if calibration is None else gather_samples(calibration)
     samples = None if samples is None else gather_samples(samples)
@@ -67,32 +69,22 @@ def compress(
         prover=Prover(samples, timeout_s=timeout_s, listener=listener),
         calibration=calibration,
         listener=listener,
+        written=written,
     )
     sizes = artifact.record.sizes
     (budget or Budget()).check(destination.name, disk_bytes=sizes.disk, wire_bytes=sizes.wire)
-    write_artifact(artifact, destination)
+    write_artifact(artifact, destination, written)
     return artifact.record
 
 
-def check_name(destination: Path, *, force: bool) -> None:
-    """Raise UsageError or OutputError unless a model can be written there."""
-    if destination.suffix not in (".tflite", ZST_SUFFIX):
-        raise UsageError(f"{destination}: name the output .tflite for the runtime, or .tflite.zst for the packed file")
-    check_destination(destination, force=force)
-
-
-def write_artifact(artifact: Artifact, destination: Path) -> None:
-    """Write the model, packed or not as the name says, and read it back before anything is replaced."""
-    packed = destination.suffix == ZST_SUFFIX
+def write_artifact(artifact: Artifact, destination: Path, written: Format) -> None:
+    """Write the model, packed or not, and read it back before anything is replaced."""
     with staged(destination) as temporary:
-        temporary.write_bytes(artifact.packed if packed else artifact.model)
-        check_written(temporary, artifact.model, packed=packed)
+        temporary.write_bytes(artifact.model if written is Format.TFLITE else artifact.packed)
+        check_written(temporary, artifact.model, written)
 
 
-def check_written(path: Path, model: bytes, *, packed: bool) -> None:
+def check_written(path: Path, model: bytes, written: Format) -> None:
     """Raise VerificationError unless the file, as read back from disk, holds exactly the model that was verified."""
-    from sparsetool_converters.codec import decompress
-
-    data = path.read_bytes()
-    if (decompress(data, where=str(path)) if packed else data) != model:
+    if unpacked(path.read_bytes(), written, where=str(path)) != model:
         raise VerificationError("pack", "", "the file on disk does not hold the bytes that were verified")

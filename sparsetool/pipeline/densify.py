@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from sparsetool.pipeline.artifact import proven
-from sparsetool.pipeline.compress import TIMEOUT_S, VERIFY_SAMPLES, check_name, write_artifact
+from sparsetool.pipeline.compress import TIMEOUT_S, VERIFY_SAMPLES, write_artifact
 from sparsetool.pipeline.conversion import DENSIFY, SOURCE, Conversion, Stage
 from sparsetool.pipeline.events import Listener, Silence
+from sparsetool.pipeline.formats import format_of_output
+from sparsetool.pipeline.outputs import check_destination
 from sparsetool.pipeline.proof import Prover
 from sparsetool.pipeline.sources import load_source
 from sparsetool.report.records import ArtifactRecord
@@ -34,7 +36,7 @@ def densify(
 
     Args:
         source: anything that `load_source` reads; one without sparse weights is copied.
-        destination: `.tflite`, or `.tflite.zst` for the packed file.
+        destination: `.tflite`, or `.tflz` or `.tflite.zst` for the packed file.
         max_output: the most bytes that all weights made dense may take together.
         samples: samples to compare outputs on; random ones by default.
         force: whether an existing destination is replaced.
@@ -45,7 +47,8 @@ def densify(
         SparseToolError: whatever went wrong; the destination is then as it was before.
     """
     source, destination, listener = Path(source), Path(destination), listener or Silence()
-    check_name(destination, force=force)
+    written = format_of_output(destination)
+    check_destination(destination, force=force)
     data = load_source(source)
     model = Model.from_bytes(data, where=str(source))
     changes = tuple(Densify(max_output_bytes=max_output)(model))
@@ -56,6 +59,6 @@ def densify(
         RandomSamples(n_samples=VERIFY_SAMPLES) if samples is None else samples, timeout_s=timeout_s, listener=listener
     )
     conversion = Conversion(stages=tuple(stages), plan=None)
-    artifact = proven(conversion, Quantization.NONE, name=destination.name, prover=prover)
-    write_artifact(artifact, destination)
+    artifact = proven(conversion, Quantization.NONE, name=destination.name, prover=prover, written=written)
+    write_artifact(artifact, destination, written)
     return artifact.record

@@ -9,9 +9,10 @@ from pydantic import TypeAdapter
 from sparsetool.budget import Budget
 from sparsetool.export import export_keras
 from sparsetool.pipeline.artifact import make_artifact
-from sparsetool.pipeline.compress import check_written
+from sparsetool.pipeline.compress import write_artifact
 from sparsetool.pipeline.conversion import Settings
 from sparsetool.pipeline.events import Listener
+from sparsetool.pipeline.formats import Format
 from sparsetool.pipeline.outputs import staged
 from sparsetool.pipeline.proof import Prover, kernel_sets_for
 from sparsetool.pipeline.run_folder import RunFolder, sha256
@@ -27,6 +28,7 @@ from sparsetool_converters.targets import target_named
 
 WORK = ".work"  # inside the output folder: what steps made, before all of it is verified
 FLOATS = {"dense": "_dense.tflite", "pruned": "_pruned.tflite"}  # no artifact can have such a name
+PUBLISHED = (Format.TFLITE, Format.TFLZ)  # of every artifact
 _RECORD = TypeAdapter(ArtifactRecord)
 
 
@@ -36,7 +38,7 @@ def run_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> Ru
     Args:
         path: the recipe.
         out: folder for the results, by default `runs` beside the recipe. Every artifact is put there as `.tflite`
-            and `.tflite.zst` with the sparse checkpoint, and only after all of them passed.
+            and `.tflz` with the sparse checkpoint, and only after all of them passed.
         listener: hears of progress and of what is reused.
 
     Raises:
@@ -120,9 +122,8 @@ def _make(
             calibration=calibration,
             listener=listener,
         )
-        for name, content in zip(_files(section.name), (artifact.model, artifact.packed), strict=True):
-            (destination / name).write_bytes(content)
-            check_written(destination / name, artifact.model, packed=content is artifact.packed)
+        for written in PUBLISHED:
+            write_artifact(artifact, destination / f"{section.name}{written.suffix}", written)
         return asdict(artifact.record)
 
     inputs = {
@@ -137,8 +138,8 @@ def _make(
     return _RECORD.validate_python(folder.step(f"make {section.name}", inputs, _files(section.name), make))
 
 
-def _files(artifact: str) -> tuple[str, str]:
-    return f"{artifact}.tflite", f"{artifact}.tflite.zst"
+def _files(artifact: str) -> tuple[str, ...]:
+    return tuple(f"{artifact}{written.suffix}" for written in PUBLISHED)
 
 
 def _measure_accuracy(

@@ -3,17 +3,15 @@
 from pathlib import Path
 
 from sparsetool.export import export_keras, export_saved_model
-from sparsetool_converters.codec import decompress
+from sparsetool.pipeline.formats import format_of_source, unpacked
 from sparsetool_converters.errors import ModelFormatError
-
-ZST_SUFFIX = ".zst"
 
 
 def load_source(path: Path) -> bytes:
     """Bytes of the .tflite that `path` is, holds packed, or is converted to.
 
     Args:
-        path: a `.tflite`, a `.tflite.zst`, a `.keras` file or a SavedModel folder.
+        path: a `.tflite`, a `.tflz` or `.tflite.zst` with one inside, a `.keras` file or a SavedModel folder.
 
     Raises:
         ModelFormatError: none of these, or damaged.
@@ -27,7 +25,7 @@ def load_source(path: Path) -> bytes:
         raise ModelFormatError(str(path), f"cannot be read: {problem.strerror}") from problem
     if path.suffix == ".keras":
         return export_keras(path)
-    return decompress(data, where=str(path)) if path.suffix == ZST_SUFFIX else data
+    return unpacked(data, format_of_source(path), where=str(path))
 
 
 def _saved_model(folder: Path) -> bytes:

@@ -1,30 +1,35 @@
-"""From the packed file to the one that the runtime maps."""
+"""From the packed file to what was packed."""
 
 from pathlib import Path
 
+from sparsetool.pipeline.formats import Format, format_of_source
 from sparsetool.pipeline.outputs import check_destination, staged
-from sparsetool.pipeline.sources import ZST_SUFFIX, load_source
+from sparsetool.pipeline.sources import load_source
 from sparsetool_converters.errors import UsageError
 from sparsetool_converters.model import Model
 
 
 def unpack(source: str | Path, destination: str | Path, *, force: bool = False) -> int:
-    """Unpack a `.tflite.zst`, check that a model is inside, and write it.
+    """Unpack a `.tflz` or `.tflite.zst` and write what is inside.
+
+    A `.tflz` holds any file and knows whether it is whole; in a zstd frame there must be a model.
 
     Returns:
-        Bytes of the model on disk.
+        Bytes on disk.
 
     Raises:
-        UsageError: the source does not end in .zst.
-        ModelFormatError: the frame is damaged, or holds no model.
+        UsageError: the source is neither by its name.
+        ModelFormatError: it is damaged, or a frame that holds no model.
         OutputError: the destination exists or cannot be written.
     """
     source, destination = Path(source), Path(destination)
-    if source.suffix != ZST_SUFFIX:
-        raise UsageError(f"{source}: a packed model ends in {ZST_SUFFIX}")
+    read = format_of_source(source)
+    if read is Format.TFLITE:
+        raise UsageError(f"{source}: a packed model ends in .tflz or .zst")
     check_destination(destination, force=force)
-    model = load_source(source)
-    Model.from_bytes(model, where=str(source))
+    content = load_source(source)
+    if read is Format.ZST:
+        Model.from_bytes(content, where=str(source))
     with staged(destination) as temporary:
-        temporary.write_bytes(model)
-    return len(model)
+        temporary.write_bytes(content)
+    return len(content)

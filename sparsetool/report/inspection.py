@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsetool.report.records import Sizes, TensorRecord
-from sparsetool_converters.codec import compress
+from sparsetool_converters.codec import pack
 from sparsetool_converters.model import Model, Tensor
 from sparsetool_converters.model.decode_operator import Decoded, decoded_constants
 from sparsetool_converters.passes import DeadChannels, dead_channels
@@ -95,7 +95,7 @@ def inspect_model(data: bytes, *, name: str) -> InspectionRecord:
     operators = Counter(f"{op.name} v{op.code.version}" for _, op in model.operators())
     return InspectionRecord(
         name=name,
-        sizes=Sizes.of(data, compress(data)),
+        sizes=Sizes.of(data, pack(data)),
         subgraphs=len(model.subgraphs),
         operators=dict(sorted(operators.items())),
         inputs=tuple(_face(t) for t in primary.inputs),

@@ -4,6 +4,8 @@ import gzip
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sparsetool_converters.codec import compress
+
 SCHEMA_VERSION = 1
 
 
@@ -25,8 +27,13 @@ class Sizes:
 
     @classmethod
     def of(cls, model: bytes, packed: bytes) -> "Sizes":
-        """Measure a model and its packed form, which is the zstd -19 frame."""
-        return cls(disk=len(model), gzip=len(gzip.compress(model, 9, mtime=0)), zstd=len(packed), wire=len(packed))
+        """Measure a model and its packed form."""
+        return cls(
+            disk=len(model),
+            gzip=len(gzip.compress(model, 9, mtime=0)),
+            zstd=len(compress(model)),
+            wire=len(packed),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from command_line import Finished, command, run
 
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.verify import ALL_KERNEL_SETS, FinishedRun, KernelSet, run_model
-from sparsetool_converters.codec import decompress
+from sparsetool_converters.codec import unpack
 
 pytestmark = [pytest.mark.keras, pytest.mark.slow]
 
@@ -23,7 +23,7 @@ TOY = Path(__file__).with_name("toy")
 ARTIFACTS = ("dense", "small", "float16", "dynamic", "int8")
 STEPS = ("train dense", "train pruned", "export", *(f"make {name}" for name in ARTIFACTS), "accuracy")
 REUSED = [f"{step}: unchanged, reused" for step in STEPS]
-PUBLISHED = {"pruned.keras", *(f"{name}{suffix}" for name in ARTIFACTS for suffix in (".tflite", ".tflite.zst"))}
+PUBLISHED = {"pruned.keras", *(f"{name}{suffix}" for name in ARTIFACTS for suffix in (".tflite", ".tflz"))}
 
 
 def place(folder, *changes):
@@ -82,10 +82,10 @@ def test_sizes_are_those_of_the_files_on_disk(first):
     assert first.record["training"]["checkpoint_bytes"] == (runs / "pruned.keras").stat().st_size
     assert [artifact["name"] for artifact in first.record["artifacts"]] == list(ARTIFACTS)
     for artifact in first.record["artifacts"]:
-        model, packed = runs / f"{artifact['name']}.tflite", runs / f"{artifact['name']}.tflite.zst"
+        model, packed = runs / f"{artifact['name']}.tflite", runs / f"{artifact['name']}.tflz"
         assert artifact["sizes"]["disk"] == model.stat().st_size
-        assert artifact["sizes"]["wire"] == artifact["sizes"]["zstd"] == packed.stat().st_size
-        assert decompress(packed.read_bytes()) == model.read_bytes()
+        assert artifact["sizes"]["wire"] == packed.stat().st_size <= artifact["sizes"]["zstd"] + 300
+        assert unpack(packed.read_bytes()) == model.read_bytes()
 
 
 def test_pruned_layers_have_the_zeros_that_were_asked_for(first):
@@ -147,7 +147,7 @@ def test_only_what_depends_on_a_changed_artifact_is_made_again(again):
     assert finished.code == 0, finished.err
     assert finished.said == [line for line in REUSED if not line.startswith(("make float16", "accuracy"))]
     after = state(folder / "runs")
-    assert {name for name in PUBLISHED if before[name] != after[name]} == {"float16.tflite", "float16.tflite.zst"}
+    assert {name for name in PUBLISHED if before[name] != after[name]} == {"float16.tflite", "float16.tflz"}
 
 
 def test_only_what_depends_on_changed_pruning_is_trained_again(again):
@@ -230,7 +230,7 @@ def test_the_published_checkpoint_compresses_to_the_published_artifact(first, tm
 
 def test_a_packed_artifact_is_verified_against_the_checkpoint_it_was_made_from(first, tmp_path):
     runs = first.folder / "runs"
-    done = run(tmp_path, "verify", runs / "pruned.keras", runs / "int8.tflite.zst", "--json")
+    done = run(tmp_path, "verify", runs / "pruned.keras", runs / "int8.tflz", "--json")
     assert done.code == 0, done.err
     assert all(output["sqnr_db"] > 10 for output in done.json["outputs"])
 

@@ -10,7 +10,7 @@ import pytest
 from models_in_memory import mlp
 
 from sparsetool import __version__
-from sparsetool_converters.codec import compress as pack
+from sparsetool_converters.codec import pack
 
 COMMANDS = ("run", "prune", "compress", "plan", "densify", "unpack", "verify", "inspect", "explain")
 
@@ -66,11 +66,11 @@ def test_compress_gives_figures_of_the_file_on_disk(sparsetool, model, tmp_path)
 
 
 def test_compress_unpack_verify_and_inspect_go_together(sparsetool, model, tmp_path):
-    packed = sparsetool("compress", model, "--output", "small.tflite.zst")
+    packed = sparsetool("compress", model, "--output", "small.tflz")
     assert packed.code == 0, packed.err
-    size = (tmp_path / "small.tflite.zst").stat().st_size
+    size = (tmp_path / "small.tflz").stat().st_size
     assert f"wire {size:,} bytes" in packed.out
-    unpacked = sparsetool("unpack", "small.tflite.zst", "--json")
+    unpacked = sparsetool("unpack", "small.tflz", "--json")
     assert unpacked.json == {
         "schema_version": 1,
         "kind": "unpack",
@@ -87,6 +87,17 @@ def test_compress_unpack_verify_and_inspect_go_together(sparsetool, model, tmp_p
     assert [tensor["encoded"] for tensor in inspected.json["tensors"]] == [True]
 
 
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [([], "model.tflz"), (["--format", "zst"], "model.tflite.zst"), (["-o", "x.tflite"], "x.tflite")],
+)
+def test_compress_writes_tflz_unless_told_otherwise(sparsetool, model, tmp_path, options, name):
+    done = sparsetool("compress", model, *options)
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-1].startswith(f"{name}: disk ")
+    assert sparsetool("verify", model, name).code == 0
+
+
 def test_without_json_results_are_tables_and_figures(sparsetool, model):
     inspected = sparsetool("inspect", model)
     assert (inspected.code, inspected.err) == (0, "")
@@ -101,8 +112,8 @@ def test_a_long_path_stays_on_one_line(sparsetool, model, tmp_path):
     folder = tmp_path / ("a" * 120) / ("b" * 120)
     folder.mkdir(parents=True)
     destination = folder / "model.tflite"
-    (tmp_path / "model.tflite.zst").write_bytes(pack((tmp_path / model).read_bytes()))
-    done = sparsetool("unpack", "model.tflite.zst", "-o", destination)
+    (tmp_path / "model.tflz").write_bytes(pack((tmp_path / model).read_bytes()))
+    done = sparsetool("unpack", "model.tflz", "-o", destination)
     assert done.out == f"{destination}: {destination.stat().st_size:,} bytes\n"
 
 

@@ -70,9 +70,9 @@ def test_an_unusable_model_is_refused_with_5(sparsetool, model, untouched, damag
 @pytest.mark.parametrize("command", [("inspect",), ("verify", "good.tflite"), ("unpack",)])
 def test_every_command_refuses_an_unusable_model_with_5(sparsetool, tmp_path, command):
     (tmp_path / "good.tflite").write_bytes(mlp([WEIGHT]))
-    name = "bad.tflite.zst" if command == ("unpack",) else "bad.tflite"
+    name = "bad.tflz" if command == ("unpack",) else "bad.tflite"
     (tmp_path / name).write_bytes(png())
-    assert sparsetool(*command, name).error(5).startswith(f"{name}: is ")
+    assert sparsetool(*command, name).error(5).startswith(f"{name}: ")
     assert not (tmp_path / "bad").exists()
 
 
@@ -152,7 +152,13 @@ def test_a_budget_that_is_none_is_refused_with_2(sparsetool, model, untouched, b
 
 
 @pytest.mark.parametrize(
-    "arguments", [["unheard"], ["compress"], ["compress", "model.tflite"], ["inspect", "model.tflite", "--unheard"]]
+    "arguments",
+    [
+        ["unheard"],
+        ["compress"],
+        ["compress", "model.tflite", "--format", "zip"],
+        ["inspect", "model.tflite", "--unheard"],
+    ],
 )
 def test_wrong_usage_is_refused_with_2(sparsetool, arguments):
     done = sparsetool(*arguments)
@@ -162,7 +168,7 @@ def test_wrong_usage_is_refused_with_2(sparsetool, arguments):
 
 @pytest.mark.parametrize("source", ["", ".", "model.tflite", "model"])
 def test_what_is_no_packed_model_is_refused_with_2(sparsetool, model, source):
-    assert "a packed model ends in .zst" in sparsetool("unpack", source).error(2)
+    assert "a packed model ends in .tflz or .zst" in sparsetool("unpack", source).error(2)
 
 
 @pytest.mark.parametrize("options", ["", "--json"])

@@ -6,9 +6,9 @@ import pytest
 from sparsetool.budget import Budget
 from sparsetool.pipeline.compress import check_written, compress
 from sparsetool.pipeline.conversion import Settings
+from sparsetool.pipeline.formats import Format
 from sparsetool.pipeline.unpack import unpack
-from sparsetool_converters.codec import compress as pack
-from sparsetool_converters.codec import decompress
+from sparsetool_converters import codec
 from sparsetool_converters.errors import (
     BudgetExceededError,
     CalibrationDataError,
@@ -51,17 +51,18 @@ def untouched(destination):
 def test_the_record_has_the_sizes_of_the_file_that_is_written(source, destination):
     record = compress(source, destination)
     data = destination.read_bytes()
-    assert (record.name, record.sizes.disk, record.sizes.wire) == ("small.tflite", len(data), len(pack(data)))
+    assert (record.name, record.sizes.disk, record.sizes.wire) == ("small.tflite", len(data), len(codec.pack(data)))
     assert record.stages[0].disk_bytes == source.stat().st_size
     assert record.stages[-1].disk_bytes == len(data) < source.stat().st_size
     assert any(tensor.encoded for tensor in record.tensors)
     assert Model.from_bytes(data)
 
 
-def test_the_packed_file_holds_exactly_the_verified_model(source, destination):
-    packed = destination.with_name("small.tflite.zst")
+@pytest.mark.parametrize(("name", "unpacked"), [("small.tflz", codec.unpack), ("small.tflite.zst", codec.decompress)])
+def test_the_packed_file_holds_exactly_the_verified_model(source, destination, name, unpacked):
+    packed = destination.with_name(name)
     record = compress(source, packed, Settings(encode=False))
-    assert len(decompress(packed.read_bytes())) == record.sizes.disk == record.stages[-1].disk_bytes
+    assert len(unpacked(packed.read_bytes())) == record.sizes.disk == record.stages[-1].disk_bytes
     assert record.sizes.wire == packed.stat().st_size
 
 
@@ -91,7 +92,9 @@ class TestNothingIsWritten:
 
     @pytest.mark.parametrize("name", ["small.bin", "small", "small.tflite.gz", "small.keras"])
     def test_if_the_destination_has_no_model_s_name(self, source, destination, name):
-        with pytest.raises(UsageError, match=r"name the output \.tflite for the runtime, or \.tflite\.zst"):
+        with pytest.raises(
+            UsageError, match=r"name the output \.tflite for the runtime, \.tflz for the packed file, or"
+        ):
             compress(source, destination.with_name(name))
 
     @pytest.mark.parametrize("budget", [Budget(disk=100), Budget(wire=100)])
@@ -143,24 +146,26 @@ class TestNothingIsWritten:
         assert (caught.value.stage, caught.value.tensor) == ("encode", "w0")
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_a_file_that_does_not_hold_the_verified_bytes_is_found(tmp_path, dense_model, packed):
+@pytest.mark.parametrize(
+    ("written", "pack"), [(Format.TFLITE, bytes), (Format.TFLZ, codec.pack), (Format.ZST, codec.compress)]
+)
+def test_a_file_that_does_not_hold_the_verified_bytes_is_found(tmp_path, dense_model, written, pack):
     path = tmp_path / "model"
     content = dense_model[:-1] + bytes([dense_model[-1] ^ 1])
     for stored, right in ((dense_model, True), (content, False)):
-        path.write_bytes(pack(stored) if packed else stored)
+        path.write_bytes(pack(stored))
         if right:
-            check_written(path, dense_model, packed=packed)
+            check_written(path, dense_model, written)
         else:
             with pytest.raises(VerificationError, match="pack: the file on disk does not hold the bytes"):
-                check_written(path, dense_model, packed=packed)
+                check_written(path, dense_model, written)
 
 
 class TestUnpack:
-    @pytest.fixture
-    def packed(self, tmp_path, dense_model):
-        path = tmp_path / "model.tflite.zst"
-        path.write_bytes(pack(dense_model))
+    @pytest.fixture(params=["model.tflz", "model.tflite.zst"])
+    def packed(self, request, tmp_path, dense_model):
+        path = tmp_path / request.param
+        path.write_bytes((codec.pack if request.param == "model.tflz" else codec.compress)(dense_model))
         return path
 
     def test_gives_the_bytes_that_were_packed(self, packed, destination, dense_model):
@@ -168,15 +173,28 @@ class TestUnpack:
         assert destination.read_bytes() == dense_model
 
     def test_wants_a_packed_file(self, source, destination):
-        with pytest.raises(UsageError, match=r"a packed model ends in \.zst"):
+        with pytest.raises(UsageError, match=r"a packed model ends in \.tflz or \.zst"):
             unpack(source, destination)
 
     def test_writes_nothing_if_the_destination_exists(self, packed, destination, untouched):
         with pytest.raises(OutputError):
             unpack(packed, destination)
 
-    @pytest.mark.parametrize("content", [b"", b"\x89PNG", pack(b""), pack(b"no model at all")])
-    def test_writes_nothing_if_no_model_is_inside(self, packed, destination, untouched, content):
+    @pytest.mark.parametrize("content", [b"", b"\x89PNG", b"TFLZ", b"\x28\xb5\x2f\xfd"])
+    def test_writes_nothing_if_nothing_packed_is_inside(self, packed, destination, untouched, content):
         packed.write_bytes(content)
         with pytest.raises(ModelFormatError, match=str(packed)):
             unpack(packed, destination, force=True)
+
+    @pytest.mark.parametrize("content", [b"", b"no model at all"])
+    def test_writes_nothing_if_a_frame_holds_no_model(self, tmp_path, destination, untouched, content):
+        path = tmp_path / "model.tflite.zst"
+        path.write_bytes(codec.compress(content))
+        with pytest.raises(ModelFormatError, match=str(path)):
+            unpack(path, destination, force=True)
+
+    def test_gives_back_whatever_was_packed_as_tflz(self, tmp_path, destination):
+        path = tmp_path / "model.tflz"
+        path.write_bytes(codec.pack(b"no model at all"))
+        unpack(path, destination)
+        assert destination.read_bytes() == b"no model at all"

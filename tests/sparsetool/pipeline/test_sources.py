@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sparsetool.pipeline.sources import load_source
-from sparsetool_converters.codec import compress
+from sparsetool_converters.codec import compress, pack
 from sparsetool_converters.errors import ModelFormatError
 from sparsetool_converters.model import Model
 
@@ -15,26 +15,31 @@ def test_a_tflite_is_taken_byte_for_byte(tmp_path, dense_model):
     assert load_source(path) == dense_model
 
 
-def test_a_packed_tflite_is_unpacked(tmp_path, dense_model):
-    path = tmp_path / "model.tflite.zst"
-    path.write_bytes(compress(dense_model))
+PACKED = pytest.mark.parametrize(("name", "packed"), [("model.tflz", pack), ("model.tflite.zst", compress)])
+
+
+@PACKED
+def test_a_packed_tflite_is_unpacked(tmp_path, dense_model, name, packed):
+    path = tmp_path / name
+    path.write_bytes(packed(dense_model))
     assert load_source(path) == dense_model
 
 
+@PACKED
 @pytest.mark.parametrize("damage", ["cut", "flipped", "not packed", "more behind it"])
-def test_a_damaged_packed_tflite_is_refused(tmp_path, dense_model, damage):
-    frame = bytearray(compress(dense_model))
+def test_a_damaged_packed_tflite_is_refused(tmp_path, dense_model, damage, name, packed):
+    frame = bytearray(packed(dense_model))
     if damage == "flipped":
         frame[len(frame) // 2] ^= 0x10
     content = {"cut": frame[:-5], "not packed": dense_model, "more behind it": frame + b"x"}.get(damage, frame)
-    path = tmp_path / "model.tflite.zst"
+    path = tmp_path / name
     path.write_bytes(bytes(content))
     with pytest.raises(ModelFormatError) as caught:
         load_source(path)
     assert caught.value.where == str(path)
 
 
-@pytest.mark.parametrize("name", ["missing.tflite", "missing.tflite.zst", "missing.keras", "a" * 300 + ".tflite"])
+@pytest.mark.parametrize("name", ["missing.tflite", "missing.tflz", "missing.keras", "a" * 300 + ".tflite"])
 def test_a_source_that_cannot_be_read_is_refused(tmp_path, name):
     with pytest.raises(ModelFormatError, match="cannot be read: "):
         load_source(tmp_path / name)

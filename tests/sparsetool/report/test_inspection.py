@@ -6,7 +6,7 @@ from models_in_memory import Graph, mlp, new_model, packed
 from one_op_models import one_op, weight_for
 
 from sparsetool.report.inspection import inspect_model
-from sparsetool_converters.codec import compress
+from sparsetool_converters.codec import pack
 from sparsetool_converters.errors import ModelFormatError
 from sparsetool_converters.model import Model
 from sparsetool_converters.passes import EncodeSparse
@@ -26,7 +26,7 @@ def test_a_dense_model_is_counted_to_the_weight():
     first[0, 0] = -0.0
     data = mlp([first, np.ones((2, 6))], [np.zeros(6), np.zeros(2)])
     record = inspect_model(data, name="dense.tflite")
-    assert (record.name, record.sizes.disk, record.sizes.wire) == ("dense.tflite", len(data), len(compress(data)))
+    assert (record.name, record.sizes.disk, record.sizes.wire) == ("dense.tflite", len(data), len(pack(data)))
     assert (record.subgraphs, record.operators) == (1, {"FULLY_CONNECTED v1": 2})
     assert (record.inputs, record.outputs) == (("x float32 [1, 4]",), ("y float32 [1, 2]",))
     assert (record.weights, record.zeros) == (24 + 12, 11)  # -0.0 is no zero to an encoder

@@ -1,0 +1,193 @@
+"""From any file to a container."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xxhash
+import zstandard
+
+from sparsetool_converters.codec.choosing import Choice, best_frame, choose_dense, choose_sparse
+from sparsetool_converters.codec.container import Container, Packed, Range
+from sparsetool_converters.codec.frames import QUICKEST, SMALLEST, Effort, frame
+from sparsetool_converters.codec.regions import Index, Places, Region
+from sparsetool_converters.codec.tensors import DenseTensor, SparseTensor, find_tensors
+
+_PIECE_BYTES = 2**24  # of a tensor in one region
+_OWN_FRAME_BYTES = (
+    2**16
+)  # from this size on, a tensor has a region even if nothing is known of it: it can be read alone
+_FAST_WHOLE_LEVEL = 3
+
+
+def pack(data: bytes | bytearray | memoryview, *, effort: Effort = Effort.SMALL) -> bytes:
+    """Pack a file so that `unpack` gives it back bit for bit.
+
+    A model's weights are packed by what is known of them; any other file, and any model that would not gain, as plain
+    zstd. At the full effort the result is never more than 0.1 % and 300 bytes over zstd at level 19.
+
+    Args:
+        data: any bytes.
+        effort: `FAST` takes a tenth of the time and gives a larger container.
+    """
+    view = memoryview(data).cast("B")
+    regions = [found for tensor in find_tensors(data) for found in _regions(view, tensor, effort)]
+    container = _assembled(view, regions, effort)
+    packed = container.to_bytes() if regions else b""
+    whole = _whole(view, container, effort, packed)
+    return packed if whole is None else whole
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Found:
+    """A region whose ranges have no numbers yet."""
+
+    packed: Packed
+    ranges: tuple[Range, ...]
+
+
+def _regions(view: memoryview, tensor: DenseTensor | SparseTensor, effort: Effort) -> Iterator[_Found]:
+    """The regions of a tensor; none if it is better off among the literal bytes."""
+    pieces = _dense_pieces(view, tensor, effort) if isinstance(tensor, DenseTensor) else _sparse(view, tensor, effort)
+    for found, choice in pieces:
+        size = sum(r.length for r in found.ranges)
+        nothing_known = choice.places is Places.ALL and choice.coding == 0
+        if size >= _OWN_FRAME_BYTES and (nothing_known or choice.packed_bytes < size):
+            yield found
+        elif not nothing_known and size < _OWN_FRAME_BYTES:
+            plain = b"".join(view[r.start : r.end] for r in found.ranges)
+            if choice.packed_bytes < 0.98 * len(frame(plain, SMALLEST if effort is Effort.SMALL else QUICKEST)):
+                yield found
+
+
+def _dense_pieces(view: memoryview, tensor: DenseTensor, effort: Effort) -> Iterator[tuple[_Found, Choice]]:
+    row_bytes = tensor.payload.length // tensor.rows
+    if tensor.rows > 1 and row_bytes <= _PIECE_BYTES:
+        step = _PIECE_BYTES // row_bytes * row_bytes
+    else:
+        row_bytes, step = 0, _PIECE_BYTES
+    for start in range(tensor.payload.start, tensor.payload.end, step):
+        piece = Range(start=start, length=min(step, tensor.payload.end - start))
+        elements = np.frombuffer(view[piece.start : piece.end], f"<u{tensor.element_bytes}")
+        choice = choose_dense(elements, piece.length // row_bytes if row_bytes else 1, effort)
+        yield _Found(packed=_packed(choice, tensor.element_bytes, None), ranges=(piece,)), choice
+
+
+def _sparse(view: memoryview, tensor: SparseTensor, effort: Effort) -> Iterator[tuple[_Found, Choice]]:
+    """Cut between rows of the index where the whole is too much for one region."""
+    unit_bytes = tensor.unit * tensor.element_bytes
+    ends = tensor.bounds[1:] * (unit_bytes + tensor.index_bytes)
+    ends = ends + np.arange(1, tensor.rows + 1) * tensor.segment_bytes  # of what rows take in all ranges
+    at = 0
+    while at < tensor.rows:
+        taken = int(ends[at - 1]) if at else 0
+        end = int(np.searchsorted(ends, taken + _PIECE_BYTES, side="right"))
+        if end < tensor.rows and end > at and tensor.rows % tensor.outer_rows == 0:
+            slab = tensor.rows // tensor.outer_rows
+            end = end // slab * slab if end // slab * slab > at else end
+        if end == at:  # a row that is too large for a region stays literal
+            at += 1
+            continue
+        first, last = int(tensor.bounds[at]), int(tensor.bounds[end])
+        if last > first:
+            yield _sparse_piece(view, tensor, at, end, effort)
+        at = end
+
+
+def _sparse_piece(
+    view: memoryview, tensor: SparseTensor, begin: int, end: int, effort: Effort
+) -> tuple[_Found, Choice]:
+    first, last = int(tensor.bounds[begin]), int(tensor.bounds[end])
+    unit_bytes, rows = tensor.unit * tensor.element_bytes, end - begin
+    values = _part(tensor.payload, first, last, unit_bytes)
+    indices = _part(tensor.indices, first, last, tensor.index_bytes)
+    segments = _part(tensor.segments, begin, end, tensor.segment_bytes)
+    row_starts = np.arange(rows, dtype=np.int64) * tensor.columns
+    places = np.repeat(row_starts, np.diff(tensor.bounds[begin : end + 1]))
+    places += np.frombuffer(view[indices.start : indices.end], f"<u{tensor.index_bytes}")
+    outer = tensor.outer_rows * rows // tensor.rows
+    numbers_of_rows = [1, rows, outer] if outer and rows % outer == 0 else [1, rows]
+    choice = choose_sparse(
+        places.astype(np.int32),
+        np.frombuffer(view[values.start : values.end], f"<u{tensor.element_bytes}"),
+        tensor.unit,
+        numbers_of_rows,
+        rows * tensor.columns,
+        effort,
+    )
+    index = Index(
+        columns=tensor.columns,
+        first=first,
+        indices_range=0,
+        index_bytes=tensor.index_bytes,
+        segments_range=0,
+        segment_bytes=tensor.segment_bytes,
+    )
+    packed = _packed(choice, tensor.element_bytes, index)
+    return _Found(packed=packed, ranges=(values, indices, segments)), choice
+
+
+def _part(whole: Range, first: int, last: int, item_bytes: int) -> Range:
+    return Range(start=whole.start + first * item_bytes, length=(last - first) * item_bytes)
+
+
+def _packed(choice: Choice, element_bytes: int, index: Index | None) -> Packed:
+    region = Region(
+        places=choice.places,
+        coding=choice.coding,
+        element_bytes=element_bytes,
+        unit=choice.unit,
+        rows=choice.rows,
+        columns=choice.columns,
+        kept=choice.kept,
+        values_range=0,
+        index=index,
+    )
+    return Packed(region=region, frames=choice.frames)
+
+
+def _assembled(view: memoryview, regions: list[_Found], effort: Effort) -> Container:
+    """The container of these regions and all other bytes."""
+    ranges = sorted((r for found in regions for r in found.ranges), key=lambda r: r.start)
+    number = {r.start: n for n, r in enumerate(ranges)}
+    numbered = []
+    for found in regions:
+        region, own = found.packed.region, [number[r.start] for r in found.ranges]
+        index = region.index
+        if index is not None:
+            index = replace(index, indices_range=own[1], segments_range=own[2])
+        numbered.append(Packed(region=replace(region, values_range=own[0], index=index), frames=found.packed.frames))
+    container = Container(
+        output_bytes=len(view),
+        output_hash=xxhash.xxh64_intdigest(view),
+        ranges=ranges,
+        literal=b"",
+        regions=numbered,
+    )
+    if not regions:
+        return container
+    literal = np.frombuffer(b"".join(view[r.start : r.end] for r in container.literal_pieces()), np.uint8)
+    return replace(container, literal=best_frame(literal, frame(literal, QUICKEST), effort))
+
+
+def _whole(view: memoryview, container: Container, effort: Effort, packed: bytes) -> bytes | None:
+    """The container of one plain frame, None if the other one will do.
+
+    Regions can be read one by one, so they are preferred where they cost next to nothing.
+    """
+    level = SMALLEST if effort is Effort.SMALL else _FAST_WHOLE_LEVEL
+    plain = replace(container, ranges=[], regions=[], literal=b"")
+    if not packed:
+        return replace(plain, literal=frame(view, level)).to_bytes()
+    most = len(packed) - len(packed) // 2000 - 150
+    compressor = zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True)
+    stream = compressor.compressobj(size=len(view))
+    parts, total = [], 0
+    for start in range(0, len(view), 2**20):
+        parts.append(stream.compress(view[start : start + 2**20]))
+        total += len(parts[-1])
+        if total > most:
+            return None
+    parts.append(stream.flush())
+    smaller = replace(plain, literal=b"".join(parts)).to_bytes()
+    return smaller if len(smaller) <= most else None
