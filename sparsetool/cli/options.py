@@ -2,11 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sparsetool.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from sparsetool_converters.samples import Samples
 
 screen = Screen()
 
@@ -44,3 +47,12 @@ ObjectiveName = Annotated[
 ModelOut = Annotated[
     Path, typer.Option("--output", "-o", help=".tflite for the runtime, .tflz or .tflite.zst for the packed file.")
 ]
+
+
+def samples_from(source: str | None) -> "Samples | None":
+    """The samples that an option names, if it was given."""
+    if source is None:
+        return None
+    from sparsetool.pipeline.sample_source import samples_named
+
+    return samples_named(source)

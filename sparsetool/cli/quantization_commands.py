@@ -5,6 +5,8 @@ from dataclasses import asdict
 from sparsetool.cli.options import Json
 from sparsetool.cli.screen import show, show_json
 
+QUANTIZATIONS_EXAMPLE = "\b\nExample:\n  sparsetool quantizations"
+
 
 def quantizations(as_json: Json = False) -> None:
     """List what compress --quantize takes, and what of litert-quantizer it does not take, with the reason."""

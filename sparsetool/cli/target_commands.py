@@ -9,6 +9,8 @@ from sparsetool.cli.options import Json, TargetName, screen
 from sparsetool.cli.screen import show, show_json
 from sparsetool_converters.errors import TargetError
 
+EXPLAIN_EXAMPLE = "\b\nExample:\n  sparsetool explain model.tflite --target litert"
+
 targets = typer.Typer(
     name="targets",
     help="What each runtime executes right, fails at or gets wrong.",
