@@ -15,9 +15,10 @@ from sparsetool_converters.codec.tensors import DenseTensor, SparseTensor, find_
 from sparsetool_converters.codec.unpacking import checked_contents
 
 _PIECE_BYTES = 2**24  # of a tensor in one region
-_OWN_FRAME_BYTES = (
-    2**16
-)  # from this size on, a tensor has a region even if nothing is known of it: it can be read alone
+_FULL_PIECE_BYTES = 2**22  # of one with few zeros, where longer pieces gain nothing and zstd needs more memory
+_FEW_ZEROS = 0.1
+# From this size on, a tensor has a region even if nothing is known of it: it can be read alone.
+_OWN_FRAME_BYTES = 2**16
 _FAST_WHOLE_LEVEL = 3
 _WHOLE_STEP_BYTES = 2**20
 _WHOLE_SURE_BYTES = 2**24  # from here on it is seen whether one plain frame may come out smaller
@@ -83,15 +84,22 @@ def _allowed(packed: Packed) -> bool:
 
 def _dense_pieces(view: memoryview, tensor: DenseTensor, effort: Effort) -> Iterator[tuple[_Found, Choice]]:
     row_bytes = tensor.payload.length // tensor.rows
-    if tensor.rows > 1 and row_bytes <= _PIECE_BYTES:
-        step = _PIECE_BYTES // row_bytes * row_bytes
+    step = _piece_bytes(view, tensor)
+    if tensor.rows > 1 and row_bytes <= step:
+        step = step // row_bytes * row_bytes
     else:
-        row_bytes, step = 0, _PIECE_BYTES
+        row_bytes = 0
     for start in range(tensor.payload.start, tensor.payload.end, step):
         piece = Range(start=start, length=min(step, tensor.payload.end - start))
         elements = np.frombuffer(view[piece.start : piece.end], f"<u{tensor.element_bytes}")
         choice = choose_dense(elements, piece.length // row_bytes if row_bytes else 1, effort)
         yield _Found(packed=_packed(choice, tensor.element_bytes, None), ranges=(piece,)), choice
+
+
+def _piece_bytes(view: memoryview, tensor: DenseTensor) -> int:
+    elements = np.frombuffer(view[tensor.payload.start : tensor.payload.end], f"<u{tensor.element_bytes}")
+    zeros = elements.size - np.count_nonzero(elements)
+    return _PIECE_BYTES if zeros > _FEW_ZEROS * elements.size else _FULL_PIECE_BYTES
 
 
 def _sparse(view: memoryview, tensor: SparseTensor, effort: Effort) -> Iterator[tuple[_Found, Choice]]:
