@@ -15,46 +15,56 @@ typedef unsigned char byte;
 
 enum {
     HEADER_SIZE = 36,
-    DIRECTORY_CHECKSUM_SIZE = 4,
-    MAX_UNIT = 1 << 16,       /* elements */
-    MAX_REGION = 1 << 25,     /* bytes of a region's ranges, and of its streams */
-    MAX_STREAM_RATIO = 8,     /* bytes of streams for each byte of ranges */
-    MAX_WINDOW = 1 << 23,     /* bytes */
-    MAX_LIST = 256,           /* elements */
-    MAX_STREAMS = 2 + 8,      /* counts, gaps, planes of 8 bytes */
-    BATCH = 256               /* units that are put into their places at a time */
+    CHECKSUM_SIZE = 4,
+    MAX_UNIT = 1 << 16,   /* elements */
+    MAX_REGION = 1 << 25, /* bytes of a region's ranges, and of its streams */
+    MAX_STREAM_RATIO = 8, /* bytes of streams for each byte of ranges */
+    MAX_WINDOW = 1 << 23, /* bytes */
+    MAX_LIST = 256,       /* elements */
+    BATCH = 256           /* units that are put into their places at a time */
 };
 #define MAX_PLACES 0x7FFFFFFFu
 
-enum { ALL = 0, GAPS = 1, MASK = 2 };                /* FORMAT, Region: places */
+/* FORMAT, Region */
+enum { ALL = 0, GAPS = 1, MASK = 2 };                 /* places */
 enum { PLAIN = 0, PLANES = 1, TURNED = 2, LIST = 3 }; /* coding */
 enum { VALUES = 0, INDICES = 1, SEGMENTS = 2 };       /* ranges */
 
+#define TRY(call)                             \
+    do {                                      \
+        tflz_error error_ = (call);           \
+        if (error_ != TFLZ_OK) return error_; \
+    } while (0)
+
 const char *tflz_error_name(tflz_error error)
 {
-    switch (error) {
-    case TFLZ_OK: return "ok";
-    case TFLZ_ERROR_NO_CONTAINER: return "not a .tflz container";
-    case TFLZ_ERROR_VERSION: return "a container of an unknown version";
-    case TFLZ_ERROR_SIZE: return "cut off, or followed by other bytes";
-    case TFLZ_ERROR_TOO_LARGE: return "the output is larger than accepted";
-    case TFLZ_ERROR_DIRECTORY: return "the directory is damaged";
-    case TFLZ_ERROR_FRAME: return "a frame is damaged";
-    case TFLZ_ERROR_CONTENT: return "the content of a frame contradicts the directory";
-    case TFLZ_ERROR_CHECKSUM: return "the checksum of the output differs";
-    case TFLZ_ERROR_WORKSPACE: return "too little workspace, or no zstd context";
-    }
-    return "an unknown error";
+    static const char *const names[] = {
+        "ok", "not a .tflz container", "a container of an unknown version", "cut off, or followed by other bytes",
+        "the output is larger than accepted", "the directory is damaged", "a frame is damaged",
+        "the content of a frame contradicts the directory", "the checksum of the output differs",
+        "too little workspace, or no zstd context"};
+    return (size_t)error < sizeof names / sizeof *names ? names[error] : "an unknown error";
 }
 
 /* ---- Numbers in memory of any alignment ------------------------------------------------------------------------ */
 
-static inline uint64_t get_little(const byte *from, unsigned size)
+static uint64_t get_little(const byte *from, unsigned size)
 {
     uint64_t found = 0;
     for (unsigned i = 0; i < size; i++)
         found |= (uint64_t)from[i] << (8 * i);
     return found;
+}
+
+/* The same for 8 bytes, one load where numbers are little-endian. */
+static inline uint64_t get_64(const byte *from)
+{
+    const uint16_t one = 1;
+    byte first;
+    uint64_t found;
+    memcpy(&first, &one, 1);
+    memcpy(&found, from, 8);
+    return first == 1 ? found : get_little(from, 8);
 }
 
 static inline void put_little(byte *to, size_t place, unsigned size, uint32_t value)
@@ -64,63 +74,68 @@ static inline void put_little(byte *to, size_t place, unsigned size, uint32_t va
         to[i] = (byte)(value >> (8 * i));
 }
 
-/* Arrays of the workspace. */
-static inline uint32_t get_item(const byte *array, size_t place)
-{
-    uint32_t item;
-    memcpy(&item, array + place * sizeof item, sizeof item);
-    return item;
-}
-
-static inline void put_item(byte *array, size_t place, uint32_t item)
-{
-    memcpy(array + place * sizeof item, &item, sizeof item);
-}
-
 /* ---- XXH64, seed 0 --------------------------------------------------------------------------------------------- */
 
-static const uint64_t P1 = 0x9E3779B185EBCA87u, P2 = 0xC2B2AE3D27D4EB4Fu, P3 = 0x165667B19E3779F9u,
-                      P4 = 0x85EBCA77C2B2AE63u, P5 = 0x27D4EB2F165667C5u;
+#define P1 UINT64_C(0x9E3779B185EBCA87)
+#define P2 UINT64_C(0xC2B2AE3D27D4EB4F)
+#define P3 UINT64_C(0x165667B19E3779F9)
+#define P4 UINT64_C(0x85EBCA77C2B2AE63)
+#define P5 UINT64_C(0x27D4EB2F165667C5)
 
-static inline uint64_t turn_left(uint64_t value, unsigned bits)
-{
-    return (value << bits) | (value >> (64 - bits));
-}
+#define TURN_LEFT(value, bits) ((value) << (bits) | (value) >> (64 - (bits)))
 
 static inline uint64_t xxh64_round(uint64_t sum, uint64_t input)
 {
-    return turn_left(sum + input * P2, 31) * P1;
+    sum += input * P2;
+    return TURN_LEFT(sum, 31) * P1;
 }
 
-static inline uint64_t xxh64_merge(uint64_t hash, uint64_t sum)
+typedef struct {
+    uint64_t sums[4];
+    size_t done; /* bytes, a multiple of 32 */
+} xxh64_state;
+
+static const xxh64_state xxh64_begin = {{P1 + P2, P2, 0, 0 - P1}, 0};
+
+/* Goes on with data of which `size` bytes are there by now. */
+static void xxh64_go_on(xxh64_state *state, const byte *data, size_t size)
 {
-    return (hash ^ xxh64_round(0, sum)) * P1 + P4;
+    uint64_t a = state->sums[0], b = state->sums[1], c = state->sums[2], d = state->sums[3];
+    size_t at = state->done;
+    for (; size - at >= 32; at += 32) {
+        a = xxh64_round(a, get_64(data + at));
+        b = xxh64_round(b, get_64(data + at + 8));
+        c = xxh64_round(c, get_64(data + at + 16));
+        d = xxh64_round(d, get_64(data + at + 24));
+    }
+    *state = (xxh64_state){{a, b, c, d}, at};
 }
 
-static uint64_t xxh64(const byte *data, size_t size)
+static uint64_t xxh64_end(xxh64_state state, const byte *data, size_t size)
 {
+    xxh64_go_on(&state, data, size);
     uint64_t hash = P5;
-    size_t at = 0;
+    size_t at = state.done;
     if (size >= 32) {
-        uint64_t a = P1 + P2, b = P2, c = 0, d = 0 - P1;
-        for (; size - at >= 32; at += 32) {
-            a = xxh64_round(a, get_little(data + at, 8));
-            b = xxh64_round(b, get_little(data + at + 8, 8));
-            c = xxh64_round(c, get_little(data + at + 16, 8));
-            d = xxh64_round(d, get_little(data + at + 24, 8));
-        }
-        hash = turn_left(a, 1) + turn_left(b, 7) + turn_left(c, 12) + turn_left(d, 18);
-        hash = xxh64_merge(xxh64_merge(xxh64_merge(xxh64_merge(hash, a), b), c), d);
+        const uint64_t *sums = state.sums;
+        hash = TURN_LEFT(sums[0], 1) + TURN_LEFT(sums[1], 7) + TURN_LEFT(sums[2], 12) + TURN_LEFT(sums[3], 18);
+        for (unsigned i = 0; i < 4; i++)
+            hash = (hash ^ xxh64_round(0, sums[i])) * P1 + P4;
     }
     hash += size;
-    for (; size - at >= 8; at += 8)
-        hash = turn_left(hash ^ xxh64_round(0, get_little(data + at, 8)), 27) * P1 + P4;
+    for (; size - at >= 8; at += 8) {
+        hash ^= xxh64_round(0, get_64(data + at));
+        hash = TURN_LEFT(hash, 27) * P1 + P4;
+    }
     if (size - at >= 4) {
-        hash = turn_left(hash ^ (get_little(data + at, 4) * P1), 23) * P2 + P3;
+        hash ^= get_little(data + at, 4) * P1;
+        hash = TURN_LEFT(hash, 23) * P2 + P3;
         at += 4;
     }
-    for (; at < size; at++)
-        hash = turn_left(hash ^ (data[at] * P5), 11) * P1;
+    for (; at < size; at++) {
+        hash ^= data[at] * P5;
+        hash = TURN_LEFT(hash, 11) * P1;
+    }
     hash = (hash ^ (hash >> 33)) * P2;
     hash = (hash ^ (hash >> 29)) * P3;
     return hash ^ (hash >> 32);
@@ -142,10 +157,8 @@ typedef struct {
 
 static tflz_error open_container(const byte *src, size_t src_size, size_t max_output_size, container *c)
 {
-    if (src_size < 4 || memcmp(src, "TFLZ", 4) != 0)
+    if (src_size < HEADER_SIZE + CHECKSUM_SIZE || memcmp(src, "TFLZ", 4) != 0)
         return TFLZ_ERROR_NO_CONTAINER;
-    if (src_size < HEADER_SIZE + DIRECTORY_CHECKSUM_SIZE)
-        return TFLZ_ERROR_SIZE;
     if (get_little(src + 4, 4) != 1)
         return TFLZ_ERROR_VERSION;
     if (get_little(src + 8, 8) != src_size)
@@ -154,15 +167,16 @@ static tflz_error open_container(const byte *src, size_t src_size, size_t max_ou
         return TFLZ_ERROR_TOO_LARGE;
     c->output_size = (size_t)get_little(src + 16, 8);
     c->output_hash = get_little(src + 24, 8);
-    size_t left = src_size - HEADER_SIZE - DIRECTORY_CHECKSUM_SIZE;
+    size_t left = src_size - HEADER_SIZE - CHECKSUM_SIZE;
     size_t directory_size = (size_t)get_little(src + 32, 4);
     if (directory_size > left)
         return TFLZ_ERROR_DIRECTORY;
     const byte *checksum = src + HEADER_SIZE + directory_size;
-    if ((xxh64(src, HEADER_SIZE + directory_size) & 0xFFFFFFFFu) != get_little(checksum, DIRECTORY_CHECKSUM_SIZE))
+    uint64_t hash = xxh64_end(xxh64_begin, src, HEADER_SIZE + directory_size);
+    if ((hash & 0xFFFFFFFFu) != get_little(checksum, CHECKSUM_SIZE))
         return TFLZ_ERROR_DIRECTORY;
     c->directory = (reader){src + HEADER_SIZE, directory_size, 0};
-    c->frames = (reader){checksum + DIRECTORY_CHECKSUM_SIZE, left - directory_size, 0};
+    c->frames = (reader){checksum + CHECKSUM_SIZE, left - directory_size, 0};
     return TFLZ_OK;
 }
 
@@ -186,10 +200,7 @@ static uint64_t number(reader *in, uint64_t least, uint64_t most)
     return least;
 }
 
-static int is_power_of_two(unsigned value)
-{
-    return (value & (value - 1)) == 0;
-}
+#define IS_POWER_OF_TWO(value) (((value) & ((value) - 1)) == 0)
 
 /* ---- FORMAT, Container: a frame --------------------------------------------------------------------------------- */
 
@@ -220,19 +231,15 @@ static uint64_t content_size(const byte *frame, size_t size)
 /* The next frame, whose size stands next in the directory, and whose content must have a size in these bounds. */
 static tflz_error take_stream(container *c, uint64_t least, uint64_t most, stream *s)
 {
-    reader *frames = &c->frames;
-    s->frame_size = (size_t)number(&c->directory, 0, frames->left);
+    s->frame_size = (size_t)number(&c->directory, 0, c->frames.left);
     if (c->directory.broken)
         return TFLZ_ERROR_DIRECTORY;
-    s->frame = frames->at;
-    uint64_t size = 0;
-    if (s->frame_size > 0) {
-        frames->at += s->frame_size;
-        frames->left -= s->frame_size;
-        size = content_size(s->frame, s->frame_size);
-        if (size == 0)
-            return TFLZ_ERROR_FRAME;
-    }
+    s->frame = c->frames.at;
+    c->frames.at += s->frame_size;
+    c->frames.left -= s->frame_size;
+    uint64_t size = s->frame_size > 0 ? content_size(s->frame, s->frame_size) : 0;
+    if (s->frame_size > 0 && size == 0)
+        return TFLZ_ERROR_FRAME;
     if (size < least || size > most)
         return TFLZ_ERROR_CONTENT;
     s->content_size = (size_t)size;
@@ -243,9 +250,8 @@ static tflz_error decode_frame(ZSTD_DCtx *zstd, const stream *s, byte *to)
 {
     if (s->content_size == 0)
         return TFLZ_OK;
-    if (ZSTD_findFrameCompressedSize(s->frame, s->frame_size) != s->frame_size)
-        return TFLZ_ERROR_FRAME; /* damaged, or several frames */
-    if (ZSTD_decompressDCtx(zstd, to, s->content_size, s->frame, s->frame_size) != s->content_size)
+    int is_one = ZSTD_findFrameCompressedSize(s->frame, s->frame_size) == s->frame_size;
+    if (!is_one || ZSTD_decompressDCtx(zstd, to, s->content_size, s->frame, s->frame_size) != s->content_size)
         return TFLZ_ERROR_FRAME;
     return TFLZ_OK;
 }
@@ -263,52 +269,33 @@ typedef struct {
     unsigned count_size; /* bytes of each number in `counts` */
     stream counts, gaps, mask;
     unsigned n_value_streams;
-    stream values[MAX_STREAMS - 2];
+    stream values[8];
     size_t kept_elements, scratch_size;
+    int is_in_place; /* values are sent in the order in which they stand in the output, and nothing is between them */
 } region;
 
-/* Whether values are sent in the order in which they stand in the output, and without gaps. */
-static int values_are_in_place(const region *r)
+/* FORMAT, Region: the streams and the sizes of their contents. */
+static tflz_error take_streams(container *c, region *r)
 {
-    return r->places == ALL || (r->is_encoded && r->rows == 1);
-}
-
-static tflz_error take_place_streams(container *c, region *r)
-{
-    tflz_error error = TFLZ_OK;
-    r->count_size = r->columns < 1u << 8 ? 1 : r->columns < 1u << 16 ? 2 : 4;
-    if (r->places == GAPS && r->rows > 1) {
-        uint64_t size = (uint64_t)r->rows * r->count_size;
-        error = take_stream(c, size, size, &r->counts);
-    }
-    if (error == TFLZ_OK && r->places == GAPS)
-        error = take_stream(c, r->kept, r->kept > 0 ? MAX_REGION : 0, &r->gaps);
-    if (error == TFLZ_OK && r->places == MASK) {
-        uint64_t size = ((uint64_t)r->columns + 7) / 8;
-        error = take_stream(c, size, size, &r->mask);
-    }
-    return error;
-}
-
-static tflz_error take_value_streams(container *c, region *r, uint64_t kept_elements)
-{
-    uint64_t size = r->coding == PLAIN ? kept_elements * r->element_size : kept_elements, least = size, most = size;
+    uint64_t counts_size = (uint64_t)r->rows * r->count_size, mask_size = ((uint64_t)r->columns + 7) / 8;
+    if (r->places == GAPS && r->rows > 1)
+        TRY(take_stream(c, counts_size, counts_size, &r->counts));
+    if (r->places == GAPS)
+        TRY(take_stream(c, r->kept, r->kept > 0 ? MAX_REGION : 0, &r->gaps));
+    if (r->places == MASK)
+        TRY(take_stream(c, mask_size, mask_size, &r->mask));
     r->n_value_streams = r->coding == PLAIN ? 1 : r->coding == LIST ? 2 : r->element_size;
     for (unsigned i = 0; i < r->n_value_streams; i++) {
-        int is_list = r->coding == LIST && i == 0;
-        if (is_list) {
+        uint64_t least = r->kept_elements, most = r->kept_elements;
+        if (r->coding == PLAIN)
+            least = most = (uint64_t)r->kept * r->unit_size;
+        if (r->coding == LIST && i == 0) {
             least = r->kept > 0 ? r->element_size : 0;
             most = least * MAX_LIST;
-        } else {
-            least = most = size;
         }
-        tflz_error error = take_stream(c, least, most, &r->values[i]);
-        if (error != TFLZ_OK)
-            return error;
-        if (is_list && r->values[i].content_size % r->element_size != 0)
-            return TFLZ_ERROR_CONTENT;
+        TRY(take_stream(c, least, most, &r->values[i]));
     }
-    return TFLZ_OK;
+    return r->coding == LIST && r->values[0].content_size % r->element_size != 0 ? TFLZ_ERROR_CONTENT : TFLZ_OK;
 }
 
 /* The next region of the directory. Its ranges are told by number and length and have yet to be looked up. */
@@ -337,7 +324,7 @@ static tflz_error read_region(container *c, size_t n_ranges, region *r)
         r->range[SEGMENTS] = (size_t)number(in, 0, n_ranges - 1);
         r->segment_size = (unsigned)number(in, 1, 4);
         r->n_ranges = 3;
-        if (r->columns % r->index_columns != 0 || !is_power_of_two(r->index_size) || !is_power_of_two(r->segment_size)
+        if (r->columns % r->index_columns != 0 || !IS_POWER_OF_TWO(r->index_size) || !IS_POWER_OF_TWO(r->segment_size)
             || (uint64_t)(r->index_columns - 1) >> (8 * r->index_size) != 0
             || (uint64_t)(r->first + r->kept) >> (8 * r->segment_size) != 0)
             return TFLZ_ERROR_DIRECTORY;
@@ -346,16 +333,13 @@ static tflz_error read_region(container *c, size_t n_ranges, region *r)
         lengths[SEGMENTS] = (uint64_t)(units / r->index_columns) * r->segment_size;
     }
     uint64_t room = lengths[VALUES] + lengths[INDICES] + lengths[SEGMENTS];
-    if (in->broken || !is_power_of_two(r->element_size) || room > MAX_REGION)
+    if (in->broken || !IS_POWER_OF_TWO(r->element_size) || room > MAX_REGION)
         return TFLZ_ERROR_DIRECTORY;
     for (unsigned i = 0; i < r->n_ranges; i++)
         r->range_length[i] = (size_t)lengths[i];
     r->kept_elements = (size_t)r->kept * unit;
-    tflz_error error = take_place_streams(c, r);
-    if (error == TFLZ_OK)
-        error = take_value_streams(c, r, r->kept_elements);
-    if (error != TFLZ_OK)
-        return error;
+    r->count_size = r->columns < 1u << 8 ? 1 : r->columns < 1u << 16 ? 2 : 4;
+    TRY(take_streams(c, r));
     uint64_t places_size = (uint64_t)r->counts.content_size + r->gaps.content_size + r->mask.content_size;
     uint64_t values_size = 0;
     for (unsigned i = 0; i < r->n_value_streams; i++)
@@ -364,7 +348,8 @@ static tflz_error read_region(container *c, size_t n_ranges, region *r)
         return TFLZ_ERROR_CONTENT;
     if (r->coding == PLAIN)
         values_size = 0; /* they need not be put together */
-    if (!values_are_in_place(r))
+    r->is_in_place = r->places == ALL || (r->is_encoded && r->rows == 1);
+    if (!r->is_in_place)
         values_size += (uint64_t)r->kept * r->unit_size;
     if (r->rows > 1)
         places_size += (uint64_t)r->rows * 2 * sizeof(uint32_t);
@@ -374,20 +359,14 @@ static tflz_error read_region(container *c, size_t n_ranges, region *r)
 
 /* ---- FORMAT, Values --------------------------------------------------------------------------------------------- */
 
-/* One behind the other from planes; `size` is known where this is inlined. */
-static inline void join_planes(byte *restrict to, const byte *restrict planes, size_t n, unsigned size)
+/* Elements from planes, turned right by 0 or 1 bits: then each byte takes the lowest bit of the byte above as its
+ * highest, and the top byte that of the bottom byte. */
+static inline void join_planes(byte *restrict to, const byte *restrict planes, size_t n, unsigned turn,
+                               unsigned size)
 {
     for (size_t i = 0; i < n; i++)
         for (unsigned b = 0; b < size; b++)
-            to[i * size + b] = planes[b * n + i];
-}
-
-/* The same, turned right by one bit: the lowest bit of each byte goes to the top of the one below. */
-static inline void join_turned(byte *restrict to, const byte *restrict planes, size_t n, unsigned size)
-{
-    for (size_t i = 0; i < n; i++)
-        for (unsigned b = 0; b < size; b++)
-            to[i * size + b] = (byte)(planes[b * n + i] >> 1 | planes[(b + 1) % size * n + i] << 7);
+            to[i * size + b] = (byte)((planes[b * n + i] | (unsigned)planes[(b + 1) % size * n + i] << 8) >> turn);
 }
 
 static inline void look_up(byte *restrict to, const byte *restrict list, const byte *restrict choices, size_t n,
@@ -397,12 +376,13 @@ static inline void look_up(byte *restrict to, const byte *restrict list, const b
         memcpy(to + i * size, list + (size_t)choices[i] * size, size);
 }
 
-#define WITH_SIZE(size, call, ...)           \
-    switch (size) {                          \
-    case 1: call(__VA_ARGS__, 1); break;     \
-    case 2: call(__VA_ARGS__, 2); break;     \
-    case 4: call(__VA_ARGS__, 4); break;     \
-    case 8: call(__VA_ARGS__, 8); break;     \
+/* Calls an inline function with its size known, where that is worth it: it becomes a tight loop. */
+#define WITH_SIZE(size, call, ...)       \
+    switch (size) {                      \
+    case 1: call(__VA_ARGS__, 1); break; \
+    case 2: call(__VA_ARGS__, 2); break; \
+    case 4: call(__VA_ARGS__, 4); break; \
+    case 8: call(__VA_ARGS__, 8); break; \
     }
 
 /* The values of all kept units, in the order in which they are sent. The scratch takes all streams but plain ones. */
@@ -410,16 +390,14 @@ static tflz_error decode_values(ZSTD_DCtx *zstd, const region *r, byte *to, byte
 {
     byte *content = r->coding == PLAIN ? to : scratch;
     for (unsigned i = 0; i < r->n_value_streams; i++) {
-        tflz_error error = decode_frame(zstd, &r->values[i], content);
-        if (error != TFLZ_OK)
-            return error;
+        TRY(decode_frame(zstd, &r->values[i], content));
         content += r->values[i].content_size;
     }
     size_t n = r->kept_elements;
     if (r->coding == PLANES) {
-        WITH_SIZE(r->element_size, join_planes, to, scratch, n)
+        WITH_SIZE(r->element_size, join_planes, to, scratch, n, 0)
     } else if (r->coding == TURNED) {
-        WITH_SIZE(r->element_size, join_turned, to, scratch, n)
+        WITH_SIZE(r->element_size, join_planes, to, scratch, n, 1)
     } else if (r->coding == LIST) {
         const byte *choices = scratch + r->values[0].content_size;
         unsigned most = 0;
@@ -490,15 +468,11 @@ static void put_units(sink *s, const uint32_t *columns, size_t n)
         }
     } else {
         byte *to = s->out[VALUES] + s->row_place * size;
-        switch (size) {
-        case 1: scatter(to, s->values, columns, n, 1); break;
-        case 2: scatter(to, s->values, columns, n, 2); break;
-        case 4: scatter(to, s->values, columns, n, 4); break;
-        case 8: scatter(to, s->values, columns, n, 8); break;
-        case 16: scatter(to, s->values, columns, n, 16); break;
-        case 64: scatter(to, s->values, columns, n, 64); break;
-        default: scatter(to, s->values, columns, n, size);
-        }
+        if (size == 16)
+            scatter(to, s->values, columns, n, 16);
+        else if (size > 8 || !IS_POWER_OF_TWO(size))
+            scatter(to, s->values, columns, n, size);
+        WITH_SIZE(size, scatter, to, s->values, columns, n)
     }
     if (s->values != NULL)
         s->values += n * size;
@@ -506,34 +480,22 @@ static void put_units(sink *s, const uint32_t *columns, size_t n)
 
 /* ---- FORMAT, Places --------------------------------------------------------------------------------------------- */
 
-/* All, which has to be told only to an index. */
-static void put_all(const region *r, sink *s)
-{
-    uint32_t columns[BATCH];
-    begin_row(s, 0, 0);
-    for (uint32_t begin = 0, n; begin < r->columns; begin += n) {
-        n = r->columns - begin < BATCH ? r->columns - begin : BATCH;
-        for (uint32_t i = 0; i < n; i++)
-            columns[i] = begin + i;
-        put_units(s, columns, n);
-    }
-    end_row(s);
-}
-
+/* A mask; or all places, which are only told to an index. */
 static tflz_error put_mask(const region *r, const byte *mask, sink *s)
 {
     uint32_t columns[BATCH], left = r->kept;
     size_t n = 0;
-    if (r->columns % 8 != 0 && mask[r->columns / 8] >> (r->columns % 8) != 0)
-        return TFLZ_ERROR_CONTENT;
     begin_row(s, 0, 0);
     for (uint32_t place = 0; place < r->columns; place += 8) {
-        unsigned bits = mask[place / 8];
-        for (uint32_t i = 0; i < 8; i++) { /* a place without its bit is overwritten by the next */
+        uint32_t here = r->columns - place < 8 ? r->columns - place : 8;
+        unsigned bits = r->places == ALL ? 255u >> (8 - here) : mask[place / 8];
+        if (bits >> here != 0)
+            return TFLZ_ERROR_CONTENT;
+        for (uint32_t i = 0; i < here; i++) { /* a place without its bit is overwritten by the next */
             columns[n] = place + i;
             n += bits >> i & 1;
         }
-        if (n > BATCH - 8 || r->columns - place <= 8) {
+        if (n > BATCH - 8 || here < 8 || place + 8 == r->columns) {
             if (n > left)
                 return TFLZ_ERROR_CONTENT;
             put_units(s, columns, n);
@@ -553,51 +515,33 @@ static uint32_t count_of_row(const region *r, const byte *counts, uint32_t row)
     return count;
 }
 
-static tflz_error check_counts(const region *r, const byte *counts)
-{
-    uint32_t left = r->kept;
-    for (uint32_t row = 0; row < r->rows; row++) {
-        uint32_t count = count_of_row(r, counts, row);
-        if (count > r->columns || count > left)
-            return TFLZ_ERROR_CONTENT;
-        left -= count;
-    }
-    return left == 0 ? TFLZ_OK : TFLZ_ERROR_CONTENT;
-}
-
 /* The rows in ascending order of their counts, stable: by the low byte first, then by the next. Both arrays have an
  * item for each row; returns the one that the order is in. */
-static byte *sort_rows(const region *r, const byte *counts, byte *array, byte *other)
+static uint32_t *sort_rows(const region *r, const byte *counts, uint32_t *array, uint32_t *other)
 {
     for (unsigned plane = 0; plane < r->count_size; plane++) {
         const byte *key = counts + (size_t)plane * r->rows;
-        uint32_t ends[256] = {0}, begins[256], begin = 0;
+        uint32_t begins[257] = {0}, *sorted = other;
         for (uint32_t row = 0; row < r->rows; row++)
-            ends[key[row]]++;
-        for (unsigned k = 0; k < 256; k++) {
-            begins[k] = begin;
-            begin += ends[k];
-        }
+            begins[key[row] + 1]++;
+        for (unsigned k = 0; k < 256; k++)
+            begins[k + 1] += begins[k];
         for (uint32_t i = 0; i < r->rows; i++) {
-            uint32_t row = plane == 0 ? i : get_item(array, i);
-            put_item(other, begins[key[row]]++, row);
+            uint32_t row = plane == 0 ? i : array[i];
+            sorted[begins[key[row]]++] = row;
         }
-        byte *sorted = other;
         other = array;
         array = sorted;
     }
     return array;
 }
 
-typedef struct {
-    const byte *at, *end; /* the last byte is below 255 */
-} gap_reader;
-
-/* Units of one row that keeps `n`. */
-static tflz_error put_row(gap_reader *gaps, uint32_t n, sink *s)
+/* A row that keeps `n` units, the first of which has this rank. */
+static tflz_error put_row(const byte **gaps, const byte *end, uint32_t row, uint32_t rank, uint32_t n, sink *s)
 {
     uint32_t columns[BATCH], column = 0, most = s->r->columns;
-    const byte *at = gaps->at, *end = gaps->end;
+    const byte *at = *gaps;
+    begin_row(s, row, rank);
     while (n > 0) {
         uint32_t batch = n < BATCH ? n : BATCH;
         for (uint32_t i = 0; i < batch; i++) {
@@ -617,70 +561,57 @@ static tflz_error put_row(gap_reader *gaps, uint32_t n, sink *s)
         put_units(s, columns, batch);
         n -= batch;
     }
-    gaps->at = at;
+    *gaps = at;
+    end_row(s);
     return TFLZ_OK;
 }
 
-/* The scratch takes two arrays with an item for each row, where rows are more than one. */
-static tflz_error put_gaps(const region *r, const byte *counts, const byte *content, byte *scratch, sink *s)
+static tflz_error put_gaps(const region *r, const byte *counts, const byte *gaps, uint32_t *scratch, sink *s)
 {
-    gap_reader gaps = {content, content + r->gaps.content_size};
-    tflz_error error = TFLZ_OK;
-    if (r->kept > 0 && gaps.end[-1] == 255)
+    const byte *end = gaps + r->gaps.content_size;
+    if (r->kept > 0 && end[-1] == 255)
         return TFLZ_ERROR_CONTENT;
     if (r->rows == 1) {
-        begin_row(s, 0, 0);
-        error = put_row(&gaps, r->kept, s);
-        end_row(s);
+        TRY(put_row(&gaps, end, 0, 0, r->kept, s));
     } else {
-        byte *half = scratch + (size_t)r->rows * sizeof(uint32_t);
-        if (check_counts(r, counts) != TFLZ_OK)
-            return TFLZ_ERROR_CONTENT;
-        byte *order = sort_rows(r, counts, scratch, half), *ranks = order == scratch ? half : scratch;
-        uint32_t rank = 0;
+        uint32_t *half = scratch + r->rows;
+        uint32_t *order = sort_rows(r, counts, scratch, half), *ranks = order == scratch ? half : scratch;
+        uint32_t rank = 0; /* counts are added up and checked on the way */
         for (uint32_t row = 0; row < r->rows; row++) {
-            put_item(ranks, row, rank);
-            rank += count_of_row(r, counts, row);
+            uint32_t count = count_of_row(r, counts, row);
+            if (count > r->columns || count > r->kept - rank)
+                return TFLZ_ERROR_CONTENT;
+            ranks[row] = rank;
+            rank += count;
         }
-        for (uint32_t i = 0; i < r->rows && error == TFLZ_OK; i++) {
-            uint32_t row = get_item(order, i);
-            begin_row(s, row, get_item(ranks, row));
-            error = put_row(&gaps, count_of_row(r, counts, row), s);
-            end_row(s);
+        if (rank != r->kept)
+            return TFLZ_ERROR_CONTENT;
+        for (uint32_t i = 0; i < r->rows; i++) {
+            uint32_t row = order[i];
+            TRY(put_row(&gaps, end, row, ranks[row], count_of_row(r, counts, row), s));
         }
     }
-    return error == TFLZ_OK && gaps.at != gaps.end ? TFLZ_ERROR_CONTENT : error;
+    return gaps == end ? TFLZ_OK : TFLZ_ERROR_CONTENT;
 }
 
 /* ---- A region, and the whole: FORMAT, How to decode -------------------------------------------------------------- */
 
-static tflz_error decode_region(ZSTD_DCtx *zstd, const region *r, byte *const out[3], byte *scratch)
+static tflz_error decode_region(ZSTD_DCtx *zstd, const region *r, byte *const out[3], void *scratch)
 {
-    int in_place = values_are_in_place(r);
-    byte *counts = scratch, *gaps = counts + r->counts.content_size, *mask = gaps + r->gaps.content_size;
-    byte *rows = mask + r->mask.content_size;
-    byte *values = rows + (r->rows > 1 ? (size_t)r->rows * 2 * sizeof(uint32_t) : 0);
-    byte *value_streams = in_place ? values : values + (size_t)r->kept * r->unit_size;
-    tflz_error error = decode_frame(zstd, &r->counts, counts);
-    if (error == TFLZ_OK)
-        error = decode_frame(zstd, &r->gaps, gaps);
-    if (error == TFLZ_OK)
-        error = decode_frame(zstd, &r->mask, mask);
-    if (error == TFLZ_OK)
-        error = decode_values(zstd, r, in_place ? out[VALUES] : values, value_streams);
-    if (error != TFLZ_OK)
-        return error;
+    uint32_t *rows = scratch; /* two arrays with an item for each row, if they are more than one */
+    byte *counts = (byte *)(r->rows > 1 ? rows + 2 * (size_t)r->rows : rows), *gaps = counts + r->counts.content_size;
+    byte *mask = gaps + r->gaps.content_size, *values = mask + r->mask.content_size;
+    byte *value_streams = r->is_in_place ? values : values + (size_t)r->kept * r->unit_size;
+    TRY(decode_frame(zstd, &r->counts, counts));
+    TRY(decode_frame(zstd, &r->gaps, gaps));
+    TRY(decode_frame(zstd, &r->mask, mask));
+    TRY(decode_values(zstd, r, r->is_in_place ? out[VALUES] : values, value_streams));
     if (!r->is_encoded && r->places == ALL)
         return TFLZ_OK;
     if (!r->is_encoded)
         memset(out[VALUES], 0, r->range_length[VALUES]);
-    sink s = {r, {out[VALUES], out[INDICES], out[SEGMENTS]}, in_place ? NULL : values, 0, 0, 0, 0};
-    if (r->places == MASK)
-        return put_mask(r, mask, &s);
-    if (r->places == GAPS)
-        return put_gaps(r, counts, gaps, rows, &s);
-    put_all(r, &s);
-    return TFLZ_OK;
+    sink s = {r, {out[VALUES], out[INDICES], out[SEGMENTS]}, r->is_in_place ? NULL : values, 0, 0, 0, 0};
+    return r->places == GAPS ? put_gaps(r, counts, gaps, rows, &s) : put_mask(r, mask, &s);
 }
 
 /* In the workspace, one for each range of the directory. */
@@ -691,35 +622,22 @@ typedef struct {
 
 /* What there is to work with; scratch of regions comes right behind the ranges. */
 typedef struct {
-    ZSTD_DCtx *zstd;
-    byte *output; /* NULL if the container is only checked */
-    byte *ranges;
-    size_t ranges_size;
+    ZSTD_DCtx *zstd; /* NULL if the container is only checked */
+    byte *output;
+    range *ranges;
+    size_t ranges_size; /* bytes */
 } job;
-
-static range get_range(const byte *ranges, size_t place)
-{
-    range found;
-    memcpy(&found, ranges + place * sizeof found, sizeof found);
-    return found;
-}
-
-static void put_range(byte *ranges, size_t place, range r)
-{
-    memcpy(ranges + place * sizeof r, &r, sizeof r);
-}
 
 /* Takes the ranges that a region fills from those that are left, and tells where they are. */
 static tflz_error take_ranges(const job *j, const region *r, byte *out[3])
 {
     for (unsigned i = 0; i < r->n_ranges; i++) {
-        range found = get_range(j->ranges, r->range[i]);
-        if (found.is_used || found.length != r->range_length[i])
+        range *found = &j->ranges[r->range[i]];
+        if (found->is_used || found->length != r->range_length[i])
             return TFLZ_ERROR_DIRECTORY;
-        if (j->output != NULL)
-            out[i] = j->output + found.start;
-        found.is_used = 1;
-        put_range(j->ranges, r->range[i], found);
+        found->is_used = 1;
+        if (j->zstd != NULL)
+            out[i] = j->output + found->start;
     }
     return TFLZ_OK;
 }
@@ -730,20 +648,18 @@ static tflz_error decode_literals(const job *j, const stream *literal, size_t ou
     if (literal->content_size == 0)
         return TFLZ_OK;
     size_t from = output_size - literal->content_size, at = 0;
-    tflz_error error = decode_frame(j->zstd, literal, j->output + from);
-    if (error != TFLZ_OK)
-        return error;
+    TRY(decode_frame(j->zstd, literal, j->output + from));
     for (size_t i = 0; i < n_ranges; i++) {
-        range r = get_range(j->ranges, i);
-        memmove(j->output + at, j->output + from, r.start - at);
-        from += r.start - at;
-        at = r.start + r.length;
+        const range *r = &j->ranges[i];
+        memmove(j->output + at, j->output + from, r->start - at);
+        from += r->start - at;
+        at = r->start + r->length;
     }
     return TFLZ_OK; /* behind the last range they are where they belong */
 }
 
 /* Reads the directory and checks all that can be without decoding frames. With a job, ranges are looked up; if it has
- * an output, everything is decoded, too. */
+ * a zstd context, everything is decoded, too. */
 static tflz_error read_directory(container c, const job *j, tflz_info *info)
 {
     size_t end = 0, filled = 0, taken = 0, scratch_size = 0;
@@ -759,45 +675,49 @@ static tflz_error read_directory(container c, const job *j, tflz_info *info)
         end = r.start + r.length;
         filled += r.length;
         if (j != NULL)
-            put_range(j->ranges, i, r);
+            j->ranges[i] = r;
     }
+    int decodes = j != NULL && j->zstd != NULL;
     stream literal;
-    tflz_error error = take_stream(&c, c.output_size - filled, c.output_size - filled, &literal);
-    if (error == TFLZ_OK && j != NULL && j->output != NULL)
-        error = decode_literals(j, &literal, c.output_size, info->n_ranges);
+    TRY(take_stream(&c, c.output_size - filled, c.output_size - filled, &literal));
+    if (decodes)
+        TRY(decode_literals(j, &literal, c.output_size, info->n_ranges));
+    xxh64_state hash = xxh64_begin;
+    size_t unfilled = 0; /* the first range that is; all in front of it can be hashed, while it is in the cache */
     info->n_regions = (size_t)number(&c.directory, 0, info->n_ranges);
-    for (size_t i = 0; i < info->n_regions && error == TFLZ_OK; i++) {
+    for (size_t i = 0; i < info->n_regions; i++) {
         region r;
         byte *out[3] = {NULL, NULL, NULL};
-        error = read_region(&c, info->n_ranges, &r);
-        if (error == TFLZ_OK && j != NULL)
-            error = take_ranges(j, &r, out);
-        if (error == TFLZ_OK && j != NULL && j->output != NULL)
-            error = decode_region(j->zstd, &r, out, j->ranges + info->n_ranges * sizeof(range));
+        TRY(read_region(&c, info->n_ranges, &r));
         taken += r.n_ranges;
         scratch_size = r.scratch_size > scratch_size ? r.scratch_size : scratch_size;
+        if (j != NULL)
+            TRY(take_ranges(j, &r, out));
+        if (decodes) {
+            TRY(decode_region(j->zstd, &r, out, j->ranges + info->n_ranges));
+            while (unfilled < info->n_ranges && j->ranges[unfilled].is_used)
+                unfilled++;
+            if (unfilled < info->n_ranges)
+                xxh64_go_on(&hash, j->output, j->ranges[unfilled].start);
+        }
     }
-    if (error != TFLZ_OK)
-        return error;
     if (c.directory.broken || c.directory.left > 0 || c.frames.left > 0 || taken != info->n_ranges)
         return TFLZ_ERROR_DIRECTORY;
     if (info->n_ranges > (SIZE_MAX - scratch_size) / sizeof(range))
         return TFLZ_ERROR_TOO_LARGE;
     info->output_size = c.output_size;
     info->workspace_size = info->n_ranges * sizeof(range) + scratch_size;
-    return TFLZ_OK;
+    return decodes && xxh64_end(hash, j->output, c.output_size) != c.output_hash ? TFLZ_ERROR_CHECKSUM : TFLZ_OK;
 }
 
 tflz_error tflz_inspect(const void *src, size_t src_size, size_t max_output_size, tflz_info *info)
 {
     container c;
     tflz_info found;
-    tflz_error error = open_container(src, src_size, max_output_size, &c);
-    if (error == TFLZ_OK)
-        error = read_directory(c, NULL, &found);
-    if (error == TFLZ_OK)
-        *info = found;
-    return error;
+    TRY(open_container(src, src_size, max_output_size, &c));
+    TRY(read_directory(c, NULL, &found));
+    *info = found;
+    return TFLZ_OK;
 }
 
 tflz_error tflz_decode(ZSTD_DCtx *zstd, void *dst, size_t dst_size, const void *src, size_t src_size, void *workspace,
@@ -805,16 +725,13 @@ tflz_error tflz_decode(ZSTD_DCtx *zstd, void *dst, size_t dst_size, const void *
 {
     container c;
     tflz_info info;
-    job j = {zstd, NULL, workspace, workspace_size};
-    tflz_error error = open_container(src, src_size, dst_size, &c);
-    if (error == TFLZ_OK)
-        error = read_directory(c, &j, &info);
-    if (error == TFLZ_OK && (zstd == NULL || info.workspace_size > workspace_size))
-        error = TFLZ_ERROR_WORKSPACE;
-    j.output = dst;
-    if (error == TFLZ_OK)
-        error = read_directory(c, &j, &info);
-    if (error == TFLZ_OK && xxh64(dst, info.output_size) != c.output_hash)
-        error = TFLZ_ERROR_CHECKSUM;
-    return error;
+    job j = {NULL, dst, workspace, workspace_size};
+    if (zstd == NULL || (uintptr_t)workspace % sizeof(size_t) != 0)
+        return TFLZ_ERROR_WORKSPACE;
+    TRY(open_container(src, src_size, dst_size, &c));
+    TRY(read_directory(c, &j, &info));
+    if (info.workspace_size > workspace_size)
+        return TFLZ_ERROR_WORKSPACE;
+    j.zstd = zstd;
+    return read_directory(c, &j, &info);
 }

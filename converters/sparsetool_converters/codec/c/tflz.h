@@ -17,7 +17,6 @@
 
 #include <stddef.h>
 #include <zstd.h>
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -32,7 +31,7 @@ typedef enum {
     TFLZ_ERROR_FRAME,         /* a frame is damaged, or not of the kind that the format has */
     TFLZ_ERROR_CONTENT,       /* what a frame holds contradicts the directory */
     TFLZ_ERROR_CHECKSUM,      /* the output has another checksum */
-    TFLZ_ERROR_WORKSPACE      /* less workspace than `tflz_inspect` asked for, or no zstd context */
+    TFLZ_ERROR_WORKSPACE      /* less than `tflz_inspect` asked for, or not aligned, or no zstd context */
 } tflz_error;
 
 /* What an error means, in a few words: a string that is always there. */
@@ -51,13 +50,12 @@ typedef struct {
 tflz_error tflz_inspect(const void *src, size_t src_size, size_t max_output_size, tflz_info *info);
 
 /* Decodes the whole file into the first `output_size` bytes of `dst`, of which there must be as many. Nothing else is
- * written but the workspace, which needs no alignment and no initial value. Neither may overlap `src`. After an error
- * the bytes of `dst` mean nothing. */
+ * written but the workspace, which is aligned as malloc does it and needs no initial value. Neither may overlap `src`.
+ * After an error the bytes of `dst` mean nothing. */
 tflz_error tflz_decode(ZSTD_DCtx *zstd, void *dst, size_t dst_size, const void *src, size_t src_size, void *workspace,
                        size_t workspace_size);
 
 #ifdef __cplusplus
 }
 #endif
-
 #endif
