@@ -11,6 +11,7 @@ READY_TO_RUN := .venv/.ready-to-run-$(MINOR)
 READY_TO_TEST := .venv/.ready-to-test-$(MINOR)
 
 FUZZ_RUNS ?= 100000
+ROUND_TRIPS ?= 10000
 
 .PHONY: help demo test test-arm64 benchmarks fuzz lint check-format check-style check-types check-imports clean
 
@@ -19,7 +20,8 @@ help:
 	@echo "make test        format, lint, types, import contracts and all tests"
 	@echo "make test-arm64  what differs on phones, on two emulated ARM64 processors; needs a Debian host"
 	@echo "make benchmarks  time and memory, as ratios; needs 8 GB of disk and 6 GB of memory"
-	@echo "make fuzz        $(FUZZ_RUNS) damaged files (FUZZ_RUNS=...): each gives a result or one clear error, and soon"
+	@echo "make fuzz        $(FUZZ_RUNS) damaged models and as many containers (FUZZ_RUNS=...): each gives a result or one"
+	@echo "                 clear error, and soon; $(ROUND_TRIPS) models with hard tensors (ROUND_TRIPS=...), packed and unpacked"
 	@echo "make lint        the same without the tests"
 	@echo "make clean       remove the environment and all caches; results in models/*/runs stay"
 
@@ -38,6 +40,8 @@ benchmarks: $(READY_TO_TEST)
 
 fuzz: $(READY_TO_TEST)
 	PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py --runs $(FUZZ_RUNS)
+	PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py --runs $(FUZZ_RUNS) --what containers
+	PYTHONPATH=tests $(BIN)/python tests/fuzz/round_trips.py --runs $(ROUND_TRIPS)
 
 # .pre-commit-config.yaml calls these four one by one
 lint: check-format check-style check-types check-imports

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sparsetool.cli import target_commands
+from sparsetool.cli import packing_commands, target_commands
 from sparsetool.cli.options import (
     Force,
     Goal,
@@ -58,6 +58,8 @@ class Mode(StrEnum):
 
 
 app.add_typer(target_commands.targets, name="targets")
+app.command(epilog=packing_commands.PACK_EXAMPLE)(packing_commands.pack)
+app.command(epilog=packing_commands.UNPACK_EXAMPLE)(packing_commands.unpack)
 app.command(epilog="\b\nExample:\n  sparsetool explain model.tflite --target litert")(target_commands.explain)
 
 
@@ -236,26 +238,6 @@ def densify(
     )
 
 
-@app.command(epilog="\b\nExample:\n  sparsetool unpack small.tflite.zst -o small.tflite")
-def unpack(
-    source: Annotated[Path, typer.Argument(help="A packed model, .tflite.zst.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="By default the source's name without .zst.")
-    ] = None,
-    force: Force = False,
-    as_json: Json = False,
-) -> None:
-    """Unpack a model to the file that the runtime maps."""
-    from sparsetool.pipeline.unpack import unpack as unpack_file
-
-    destination = output or source.parent / source.name.removesuffix(".zst")
-    size = unpack_file(source, destination, force=force)
-    if as_json:
-        show_json({"schema_version": 1, "kind": "unpack", "output": str(destination), "disk_bytes": size})
-        return
-    show(f"{destination}: {size:,} bytes")
-
-
 @app.command(epilog="\b\nExample:\n  sparsetool verify dense.tflite small.tflite.zst --samples samples.npz")
 def verify(
     reference: Annotated[Path, typer.Argument(help="The model to trust: .tflite, .tflite.zst or .keras.")],
@@ -288,11 +270,17 @@ def verify(
 
 @app.command(epilog="\b\nExample:\n  sparsetool inspect model.tflite")
 def inspect(
-    model: Annotated[Path, typer.Argument(help=".tflite, .tflite.zst, .keras or a SavedModel folder.")],
+    model: Annotated[Path, typer.Argument(help=".tflite, .tflz, .tflite.zst, .keras or a SavedModel folder.")],
     as_json: Json = False,
 ) -> None:
-    """Show a model's sizes, operators and weights, with their zeros and how they are stored."""
+    """Show a model's sizes, operators and weights, with their zeros and how they are stored.
+
+    Of a .tflz it shows where its bytes go, against the entropy of each tensor.
+    """
     screen.hush()
+    if model.suffix == packing_commands.SUFFIX:
+        packing_commands.inspect(model, as_json=as_json)
+        return
     from sparsetool.pipeline.sources import load_source
     from sparsetool.report.inspection import inspect_model
     from sparsetool.report.records import as_json as to_json

@@ -3,17 +3,18 @@
 from pathlib import Path
 
 from sparsetool.export import export_keras, export_saved_model
-from sparsetool_converters.codec import decompress
+from sparsetool_converters.codec import decompress, unpack
 from sparsetool_converters.errors import ModelFormatError
 
 ZST_SUFFIX = ".zst"
+TFLZ_SUFFIX = ".tflz"
 
 
 def load_source(path: Path) -> bytes:
     """Bytes of the .tflite that `path` is, holds packed, or is converted to.
 
     Args:
-        path: a `.tflite`, a `.tflite.zst`, a `.keras` file or a SavedModel folder.
+        path: a `.tflite`, a `.tflz`, a `.tflite.zst`, a `.keras` file or a SavedModel folder.
 
     Raises:
         ModelFormatError: none of these, or damaged.
@@ -27,6 +28,8 @@ def load_source(path: Path) -> bytes:
         raise ModelFormatError(str(path), f"cannot be read: {problem.strerror}") from problem
     if path.suffix == ".keras":
         return export_keras(path)
+    if path.suffix == TFLZ_SUFFIX:
+        return bytes(unpack(data, where=str(path)))
     return decompress(data, where=str(path)) if path.suffix == ZST_SUFFIX else data
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
 from typing import Any
 
-from cases import MOST_SECONDS, complaints, file_number, seeds
+from cases import MODELS, MOST_SECONDS, Kind
 from steps import STEPS
 
 PROCESSES = 2
@@ -31,13 +31,13 @@ class Finding:
 class _Worker:
     """A process with every so manieth file; one that died is followed by another that goes on behind that file."""
 
-    def __init__(self, first: int, last: int, stride: int) -> None:
+    def __init__(self, first: int, last: int, stride: int, kind: Kind) -> None:
         self._last, self._stride = last, stride
         context = multiprocessing.get_context("fork")  # the seeds are made once
         self.found: SimpleQueue[Finding] = context.SimpleQueue()
         self._current = context.Value("q", first)
         self._new_process: Callable[[int], Any] = lambda start: context.Process(
-            target=_work, args=(start, last, stride, self._current, self.found)
+            target=_work, args=(start, last, stride, kind, self._current, self.found)
         )
         self._since, self._seen = time.monotonic(), first
         self._process = self._new_process(first)
@@ -69,19 +69,24 @@ class _Worker:
         return False
 
 
-def _work(first: int, last: int, stride: int, current: Any, found: "SimpleQueue[Finding]") -> None:
+def _work(first: int, last: int, stride: int, kind: Kind, current: Any, found: "SimpleQueue[Finding]") -> None:
     for number in range(first, last, stride):
         current.value = number
-        for complaint in complaints(file_number(number)):
+        for complaint in kind.complaints(number):
             found.put(Finding(number=number, complaint=complaint))
 
 
 def campaign(
-    runs: int, *, first: int = 0, processes: int = PROCESSES, on_progress: Callable[[int], None] = lambda done: None
+    runs: int,
+    *,
+    first: int = 0,
+    processes: int = PROCESSES,
+    kind: Kind = MODELS,
+    on_progress: Callable[[int], None] = lambda done: None,
 ) -> Iterator[Finding]:
     """Treat the files `first` to `first + runs` and yield what went wrong, as it is found."""
-    seeds()
-    workers = [_Worker(first + i, first + runs, processes) for i in range(processes)]
+    kind.prepare()
+    workers = [_Worker(first + i, first + runs, processes, kind) for i in range(processes)]
     running = True
     while running:
         done = [worker.is_done() for worker in workers]

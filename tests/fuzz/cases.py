@@ -2,8 +2,9 @@
 
 import resource
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,19 @@ MOST_SECONDS = 5  # of the processor, so that other work on the machine does not
 FREE_BYTES = 64 * 10**6  # and 4 times the file
 LONGEST_ERROR = 400
 RARE = 40  # one file in so many is made of a chain, which takes ten times as long
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What is damaged, and how it is to be treated.
+
+    Attributes:
+        prepare: makes what all damaged files are made from; called once.
+        complaints: what is wrong with how the damaged file of a number is treated.
+    """
+
+    prepare: Callable[[], object]
+    complaints: Callable[[int], list[str]]
 
 
 class TooSlowError(BaseException):
@@ -43,7 +57,7 @@ def complaints(data: bytes) -> list[str]:
     found = []
     for step in STEPS:
         try:
-            with _time_limit(), _memory_limit(len(data)):
+            with time_limit(), memory_limit(len(data)):
                 step(data)
         except SparseToolError as error:
             text = str(error)
@@ -53,11 +67,11 @@ def complaints(data: bytes) -> list[str]:
             found.append(f"{step.__name__}: takes more than {MOST_SECONDS} s")
         except Exception as error:
             kind = "MemoryError" if isinstance(error, MemoryError) else type(error).__name__
-            found.append(f"{step.__name__}: {kind}: {error}{_where(error)}")
+            found.append(f"{step.__name__}: {kind}: {error}{where(error)}")
     return found
 
 
-def _where(error: Exception) -> str:
+def where(error: Exception) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -65,7 +79,7 @@ def _where(error: Exception) -> str:
 
 
 @contextmanager
-def _time_limit() -> Iterator[None]:
+def time_limit() -> Iterator[None]:
     def stop(number: int, frame: Any) -> None:
         raise TooSlowError
 
@@ -79,7 +93,7 @@ def _time_limit() -> Iterator[None]:
 
 
 @contextmanager
-def _memory_limit(file_bytes: int) -> Iterator[None]:
+def memory_limit(file_bytes: int) -> Iterator[None]:
     """Address space for what the process has by now, 4 times the file and a bit; beyond is a MemoryError."""
     statm = Path("/proc/self/statm")
     if not statm.exists():  # Linux alone tells
@@ -92,3 +106,6 @@ def _memory_limit(file_bytes: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+MODELS = Kind(prepare=seeds, complaints=lambda number: complaints(file_number(number)))

@@ -62,7 +62,10 @@ def _contents(rng: np.random.Generator, elements: int, width: int) -> npt.NDArra
     values = _values(rng, elements, width)
     density = float(rng.choice((0, 1, 0.5, 0.1, 0.02, 0.001)))
     block = int(rng.choice((1, 1, 4, 16, 64)))
-    keep = rng.random(-(-elements // block)) < density * rng.choice((1.0, 0.3, 1.7), -(-elements // block))
+    blocks = -(-elements // block)
+    stretch = int(rng.choice((1, 100, 1000)))  # of places that are alike
+    here = np.repeat(rng.choice((0.01, 0.3, 1.0, 1.7), -(-blocks // stretch)), stretch)[:blocks]
+    keep = rng.random(blocks) < density * here
     values[~np.repeat(keep, block)[:elements]] = 0
     return values.reshape(-1)
 
@@ -76,7 +79,9 @@ def _values(rng: np.random.Generator, elements: int, width: int) -> npt.NDArray[
     if kind == "floats" and width in (2, 4, 8):
         return rng.standard_normal(elements).astype(f"<f{width}").view(np.uint8).reshape(-1, width)
     if kind == "special":  # NaN payloads, infinities, negative zeros, subnormals of floats; smallest of integers
-        words = np.array([[0] * (width - 1) + [0x80], [1] * (width - 1) + [0x7F], [0xFF] * width, [1] + [0] * (width - 1)])
+        words = np.array(
+            [[0] * (width - 1) + [0x80], [1] * (width - 1) + [0x7F], [0xFF] * width, [1] + [0] * (width - 1)]
+        )
         return words.astype(np.uint8)[rng.integers(0, len(words), elements)]
     if kind == "ascending":
         return np.arange(elements, dtype="<u8").view(np.uint8).reshape(-1, 8)[:, np.arange(width) % 8]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from campaign import campaign
 from cases import complaints, file_number, seeds
+from containers import CONTAINERS, container_complaints, container_number
 from seed_models import chain_of_operators, chain_of_subgraphs
 from steps import Step
 
@@ -30,6 +31,16 @@ def test_files_are_the_same_for_the_same_number() -> None:
 @pytest.mark.slow
 def test_damaged_files_give_a_result_or_one_clear_error() -> None:
     assert list(campaign(RUNS, processes=1)) == []
+
+
+@pytest.mark.slow
+def test_damaged_containers_give_the_exact_output_or_one_clear_error() -> None:
+    assert list(campaign(3 * RUNS, processes=1, kind=CONTAINERS)) == []
+
+
+def test_containers_are_the_same_for_the_same_number() -> None:
+    assert [container_number(n) for n in range(40)] == [container_number(n) for n in range(40)]
+    assert [container_complaints(n) for n in range(200)] == [[]] * 200
 
 
 @pytest.mark.parametrize("path", sorted(FOUND.iterdir()), ids=lambda path: path.stem)

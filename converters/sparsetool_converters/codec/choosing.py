@@ -117,9 +117,7 @@ def choose_sparse(
     return smallest_draft(places, kept, unit, rows, units).packed(effort)
 
 
-def smallest_draft(
-    places: npt.NDArray[np.int32], kept: Elements, unit: int, rows: Sequence[int], units: int
-) -> _Draft:
+def smallest_draft(places: npt.NDArray[np.int32], kept: Elements, unit: int, rows: Sequence[int], units: int) -> _Draft:
     """Gaps in one row or in several, or a mask, with the coding of values that is smallest for them."""
     n = places.size
     coding = _smallest_coding(kept)

@@ -81,7 +81,7 @@ def fill(pieces: Iterable[memoryview], data: bytes | memoryview, size: int) -> N
         WireFormatError: the frame is damaged, or other bytes follow it.
     """
     if size <= _AT_ONCE_BYTES:
-        whole, at = memoryview(content(data, size)), 0
+        whole, at = content(data, size).data, 0
         for piece in pieces:
             piece[:] = whole[at : at + len(piece)]
             at += len(piece)

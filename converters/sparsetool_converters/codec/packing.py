@@ -14,7 +14,9 @@ from sparsetool_converters.codec.regions import Index, Places, Region
 from sparsetool_converters.codec.tensors import DenseTensor, SparseTensor, find_tensors
 
 _PIECE_BYTES = 2**24  # of a tensor in one region
-_OWN_FRAME_BYTES = 2**16  # from this size on, a tensor has a region even if nothing is known of it: it can be read alone
+_OWN_FRAME_BYTES = (
+    2**16
+)  # from this size on, a tensor has a region even if nothing is known of it: it can be read alone
 _FAST_WHOLE_LEVEL = 3
 
 
@@ -154,9 +156,7 @@ def _assembled(view: memoryview, regions: list[_Found], effort: Effort) -> Conta
         index = region.index
         if index is not None:
             index = replace(index, indices_range=own[1], segments_range=own[2])
-        numbered.append(
-            Packed(region=replace(region, values_range=own[0], index=index), frames=found.packed.frames)
-        )
+        numbered.append(Packed(region=replace(region, values_range=own[0], index=index), frames=found.packed.frames))
     container = Container(
         output_bytes=len(view),
         output_hash=xxhash.xxh64_intdigest(view),

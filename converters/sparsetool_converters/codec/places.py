@@ -1,8 +1,8 @@
 """Places of kept units: to and from gaps in rows, and masks.
 
-    places in 2 rows of 4    counts  2 1      row 1 is sent before row 0, since it keeps fewer
-    . x . x                  gaps    3  1 1
-    . . . x                  sent    2  0 1   (which of the three, counted from left to right and downwards)
+places in 2 rows of 4    counts  2 1      row 1 is sent before row 0, since it keeps fewer
+. x . x                  gaps    3  1 1
+. . . x                  sent    2  0 1   (which of the three, counted from left to right and downwards)
 """
 
 from collections.abc import Iterator

@@ -10,7 +10,13 @@ import numpy.typing as npt
 
 from sparsetool_converters.codec.container import Container, Range, read_container
 from sparsetool_converters.codec.errors import WireFormatError
-from sparsetool_converters.codec.unpacking import MAX_OUTPUT_BYTES, checked_contents, fill_literals, fill_region
+from sparsetool_converters.codec.unpacking import (
+    MAX_OUTPUT_BYTES,
+    check_literals,
+    checked_contents,
+    fill_literals,
+    fill_region,
+)
 from sparsetool_converters.errors import ModelFormatError
 from sparsetool_converters.model import Model, Tensor
 
@@ -22,36 +28,50 @@ class PackedModel(Mapping[str, Array]):
 
     Tables and small tensors are literal bytes of the container and are unpacked at once. The checksums of what is read
     are compared, that of the whole output is not.
+
+    Attributes:
+        container: what is read.
+        model: the model's tables.
     """
 
     def __init__(self, container: Container, where: str) -> None:
-        self._container, self._where = container, where
+        self.container = container
+        self._where = where
+        check_literals(container)
         self._output = np.zeros(container.output_bytes, np.uint8)  # takes memory where something is filled in
-        fill_literals(container, memoryview(self._output))
-        self._model = Model.from_bytes(memoryview(self._output))
+        fill_literals(container, self._output.data)
+        self.model = Model.from_bytes(self._output.data)
         self._tensors: dict[str, Tensor] = {}
-        for graph in self._model.subgraphs:
-            for tensor in graph.tensors:
-                if tensor.is_constant:
-                    self._tensors.setdefault(tensor.name, tensor)
+        for tensor in self.tensors():
+            self._tensors.setdefault(tensor.name, tensor)
         self._starts = [r.start for r in container.ranges]
         self._region_of = {
             number: at for at, packed in enumerate(container.regions) for number, _ in packed.region.range_lengths()
         }
         self._filled: set[int] = set()
 
+    def tensors(self) -> Iterator[Tensor]:
+        """All constants, whose payloads are zeros until they are read."""
+        return (tensor for graph in self.model.subgraphs for tensor in graph.tensors if tensor.is_constant)
+
     def __getitem__(self, name: str) -> Array:
         """The dense values of a constant, read-only.
 
         Raises:
             KeyError: no constant has the name; of several, the first is meant.
+            WireFormatError, ModelFormatError, EncodingError: see `array`.
+        """
+        return self.array(self._tensors[name])
+
+    def array(self, tensor: Tensor) -> Array:
+        """The dense values of one of `tensors`, read-only.
+
+        Raises:
             WireFormatError: a frame that it needs is damaged.
             ModelFormatError, EncodingError: it is no constant that can be read, as `Tensor.array` has it.
         """
-        tensor = self._tensors[name]
-        for stretch in self._stretches(tensor):
-            for region in self.regions_at(stretch):
-                self._fill(region)
+        for region in self.regions_of(tensor):
+            self._fill(region)
         array = tensor.array()
         array.flags.writeable = False
         return array
@@ -65,22 +85,23 @@ class PackedModel(Mapping[str, Array]):
     def __contains__(self, name: object) -> bool:
         return name in self._tensors
 
-    def regions_at(self, stretch: Range) -> list[int]:
-        """Numbers of the regions that fill any of these bytes."""
-        number = max(bisect_left(self._starts, stretch.start) - 1, 0)
+    def regions_of(self, tensor: Tensor) -> list[int]:
+        """Numbers of the regions that fill any byte of a tensor; none if it is literal."""
         found: dict[int, None] = {}
-        while number < len(self._starts) and self._starts[number] < stretch.end:
-            if self._container.ranges[number].end > stretch.start:
-                found[self._region_of[number]] = None
-            number += 1
+        for stretch in self._stretches(tensor):
+            number = max(bisect_left(self._starts, stretch.start) - 1, 0)
+            while number < len(self._starts) and self._starts[number] < stretch.end:
+                if self.container.ranges[number].end > stretch.start:
+                    found[self._region_of[number]] = None
+                number += 1
         return list(found)
 
     def _fill(self, number: int) -> None:
         if number in self._filled:
             return
-        packed = self._container.regions[number]
+        packed = self.container.regions[number]
         try:
-            fill_region(packed.region, checked_contents(packed), self._output, self._container.ranges)
+            fill_region(packed.region, checked_contents(packed), self._output, self.container.ranges)
         except WireFormatError as error:
             raise WireFormatError(self._where, error.problem) from error
         self._filled.add(number)

@@ -111,9 +111,8 @@ class Region:
             f"numbers of an index have 1, 2 or 4 bytes, not {index.index_bytes} and {index.segment_bytes}",
         )
         require(
-            index.columns - 1 <= largest_number(index.index_bytes)
-            and index.first + self.kept <= largest_number(index.segment_bytes),
-            "an index has numbers that do not fit in their bytes",
+            index.first + self.kept <= MAX_PLACES,
+            f"an index counts {MAX_PLACES:,} units at most, not {index.first + self.kept:,}",
         )
 
     @property
@@ -203,11 +202,6 @@ class Region:
                 self.index.segment_bytes,
             ]
         return b"".join(varint(number) for number in [*fields, *frame_bytes])
-
-
-def largest_number(width: int) -> int:
-    """The largest number of an index vector with elements of so many bytes."""
-    return min(256**width - 1, MAX_PLACES)
 
 
 def read_region(read: VarintReader) -> tuple[Region, tuple[int, ...]]:

@@ -38,6 +38,7 @@ def unpack(
     try:
         container = read_container(data, max_output_bytes=max_output_bytes)
         contents = [checked_contents(packed) for packed in container.regions]
+        check_literals(container)
         output = bytearray(container.output_bytes)
         fill_literals(container, memoryview(output))
         whole = np.frombuffer(output, np.uint8)
@@ -63,16 +64,27 @@ def checked_contents(packed: Packed) -> Contents:
     return [partial(frames.content, frame, size) for frame, size in zip(packed.frames, sizes, strict=True)]
 
 
+def check_literals(container: Container) -> int:
+    """How many literal bytes there are.
+
+    Raises:
+        WireFormatError: their frame declares another size.
+    """
+    size = frames.content_size(container.literal)
+    expected = container.output_bytes - sum(stretch.length for stretch in container.ranges)
+    require(size == expected, f"has {size:,} literal bytes for {expected:,}")
+    return size
+
+
 def fill_literals(container: Container, output: memoryview) -> None:
     """Put all literal bytes in their places.
 
     Raises:
         WireFormatError: their frame is damaged, or has another size.
     """
-    pieces = container.literal_pieces()
-    size, expected = frames.content_size(container.literal), sum(piece.length for piece in pieces)
-    require(size == expected, f"has {size:,} literal bytes for {expected:,}")
-    frames.fill((output[piece.start : piece.end] for piece in pieces), container.literal, size)
+    size = check_literals(container)
+    pieces = (output[piece.start : piece.end] for piece in container.literal_pieces())
+    frames.fill(pieces, container.literal, size)
 
 
 def fill_region(region: Region, contents: Contents, output: Bytes, ranges: Sequence[Range]) -> None:
@@ -140,19 +152,19 @@ def _fill_index(
     output: Bytes,
     ranges: Sequence[Range],
 ) -> None:
+    """Write indices and segments. `counts` of the rows of the index are counted here where they are not known."""
     indices = _within(output, ranges[index.indices_range]).view(f"<u{index.index_bytes}")
     segments = _within(output, ranges[index.segments_range]).view(f"<u{index.segment_bytes}")
-    found = np.zeros(segments.size, np.int64) if counts is None else None
+    counted = np.zeros(segments.size, np.int64) if counts is None else counts
     for batch in batches:
-        rows, columns = np.divmod(batch.places, index.columns) if found is not None else (None, None)
-        if columns is None:
-            columns = batch.places % index.columns
-        indices[_ranks(batch)] = columns
-        if found is not None and rows is not None and rows.size:
+        if counts is None and batch.places.size:
+            rows, indices[_ranks(batch)] = np.divmod(batch.places, index.columns)
             low = int(rows.min())
             here = np.bincount(rows - low)
-            found[low : low + here.size] += here
-    segments[:] = np.cumsum(counts if found is None else found) + index.first
+            counted[low : low + here.size] += here
+        else:
+            indices[_ranks(batch)] = batch.places % index.columns
+    segments[:] = np.cumsum(counted) + index.first
 
 
 def _ranks(batch: Batch) -> Any:

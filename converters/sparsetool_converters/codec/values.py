@@ -33,7 +33,9 @@ def to_streams(elements: Elements, coding: Coding) -> list[Bytes] | None:
     return [np.ascontiguousarray(planes[:, number]) for number in range(elements.itemsize)]
 
 
-def from_streams(contents: Sequence[Callable[[], Bytes]], coding: Coding, element_bytes: int, elements: int) -> Elements:
+def from_streams(
+    contents: Sequence[Callable[[], Bytes]], coding: Coding, element_bytes: int, elements: int
+) -> Elements:
     """What `to_streams` was given. Each content is asked for when it is its turn, and let go before the next.
 
     Args:
