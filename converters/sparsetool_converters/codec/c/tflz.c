@@ -324,9 +324,7 @@ static tflz_error read_region(container *c, size_t n_ranges, region *r)
         r->range[SEGMENTS] = (size_t)number(in, 0, n_ranges - 1);
         r->segment_size = (unsigned)number(in, 1, 4);
         r->n_ranges = 3;
-        if (r->columns % r->index_columns != 0 || !IS_POWER_OF_TWO(r->index_size) || !IS_POWER_OF_TWO(r->segment_size)
-            || (uint64_t)(r->index_columns - 1) >> (8 * r->index_size) != 0
-            || (uint64_t)(r->first + r->kept) >> (8 * r->segment_size) != 0)
+        if (r->columns % r->index_columns != 0 || !IS_POWER_OF_TWO(r->index_size) || !IS_POWER_OF_TWO(r->segment_size))
             return TFLZ_ERROR_DIRECTORY;
         lengths[VALUES] = (uint64_t)r->kept * r->unit_size;
         lengths[INDICES] = (uint64_t)r->kept * r->index_size;
