@@ -42,6 +42,7 @@ fuzz: $(READY_TO_TEST)
 	PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py --runs $(FUZZ_RUNS)
 	PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py --runs $(FUZZ_RUNS) --what containers
 	PYTHONPATH=tests $(BIN)/python tests/fuzz/round_trips.py --runs $(ROUND_TRIPS)
+	PYTHONPATH=tests $(BIN)/python tests/fuzz/fuzz_c.py --runs $(FUZZ_C_RUNS) || [ $$? -eq 77 ]
 
 # .pre-commit-config.yaml calls these four one by one
 lint: check-format check-style check-types check-imports

@@ -29,7 +29,9 @@ _load("models_in_memory", TESTS / "models_in_memory.py")
 _load("one_op_models", TESTS / "one_op_models.py")
 _load("model_trees", TESTS / "model_trees.py")
 _load("kernel_sets", TESTS / "kernel_sets.py")
-for _name in ("seed_models", "mutations", "steps", "cases", "campaign", "tensor_files", "round_trips", "containers"):
+_load("c_tools", TESTS / "c_tools.py")
+FUZZ = ("seed_models", "mutations", "steps", "cases", "campaign", "tensor_files", "round_trips", "containers")
+for _name in (*FUZZ, "small_containers", "fuzz_c"):
     _load(_name, TESTS / "fuzz" / f"{_name}.py")
 
 
