@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparsetool_converters.codec import compress, decompress
+    from sparsetool_converters.codec import compress, decompress, pack, unpack
     from sparsetool_converters.costs import Choice, Objective
     from sparsetool_converters.errors import SparseToolError
     from sparsetool_converters.model import Model
@@ -42,7 +42,9 @@ _HOMES = {
     "decompress": "sparsetool_converters.codec",
     "lint": "sparsetool_converters.targets.lint",
     "make_plan": "sparsetool_converters.plan",
+    "pack": "sparsetool_converters.codec",
     "target_named": "sparsetool_converters.targets",
+    "unpack": "sparsetool_converters.codec",
 }
 
 __all__ = [
@@ -69,7 +71,9 @@ __all__ = [
     "decompress",
     "lint",
     "make_plan",
+    "pack",
     "target_named",
+    "unpack",
 ]
 
 

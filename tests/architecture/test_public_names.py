@@ -46,7 +46,9 @@ PUBLIC_NAMES: dict[str, list[str]] = {
         "decompress",
         "lint",
         "make_plan",
+        "pack",
         "target_named",
+        "unpack",
     ],
 }
 

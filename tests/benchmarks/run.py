@@ -15,7 +15,7 @@ from pathlib import Path
 
 from figures import Figure
 
-BENCHMARKS = ("file_time", "encoding_time", "scale", "over_2_gib")
+BENCHMARKS = ("file_time", "encoding_time", "scale", "over_2_gib", "wire_size", "wire_speed", "wire_memory")
 
 
 def main() -> int:

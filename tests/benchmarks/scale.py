@@ -50,7 +50,7 @@ def _run(source: Path, destination: Path) -> tuple[float, int]:
     return taken_s, peak_bytes
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """Of this process since it began; on Linux getrusage starts from what the process that made it had taken."""
     status = Path("/proc/self/status")
     if status.exists():
@@ -61,6 +61,6 @@ def _peak_bytes() -> int:
 
 if __name__ == "__main__":
     # What Python and its libraries take is no matter of the file; pages of the mapped file are counted.
-    at_start = _peak_bytes()
+    at_start = peak_bytes()
     taken = seconds(lambda: encode_file(Path(sys.argv[1]), Path(sys.argv[2])))
-    sys.stdout.write(json.dumps([taken, _peak_bytes() - at_start]))
+    sys.stdout.write(json.dumps([taken, peak_bytes() - at_start]))

@@ -22,6 +22,7 @@ UNITS = (1, 4, 16)  # elements; blocks that the encoder makes
 _MOST_KEPT = 0.9  # with more, telling places is never worth it
 _LEAST_MASK = 0.25  # with fewer, gaps are smaller than a mask
 _SAMPLE_BYTES = 2**17
+_SAMPLE_ELEMENTS = 2**18
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -134,11 +135,10 @@ def smallest_draft(places: npt.NDArray[np.int32], kept: Elements, unit: int, row
 
 
 def _all_drafts(elements: Elements) -> Iterator[_Draft]:
-    for coding in Coding:
-        if elements.itemsize > 1 or coding is Coding.PLAIN:
-            streams = to_streams(elements, coding)
-            if streams is not None:
-                yield _draft(Places.ALL, coding, 1, 1, elements.size, elements.size, streams)
+    for coding in dict.fromkeys((Coding.PLAIN, _smallest_coding(elements))):
+        streams = to_streams(elements, coding)
+        if streams is not None:
+            yield _draft(Places.ALL, coding, 1, 1, elements.size, elements.size, streams)
 
 
 def _draft(
@@ -190,14 +190,17 @@ def _gain(stream: Bytes, sample_bytes: int) -> float:
 
 
 def _smallest_coding(kept: Elements) -> Coding:
+    """The coding that is smallest, of many elements on a sample from their middle."""
     if kept.itemsize == 1:
         return Coding.PLAIN
+    start = max(0, kept.size // 2 - _SAMPLE_ELEMENTS // 2)
+    sample = kept[start : start + _SAMPLE_ELEMENTS]
     best, best_bytes = Coding.PLAIN, math.inf
     for coding in Coding:
-        streams = to_streams(kept, coding)
+        streams = to_streams(sample, coding)
         if streams is not None:
             size = sum(len(frame(stream, QUICKEST)) for stream in streams)
-            if size < best_bytes:
+            if size < best_bytes and (coding is not Coding.LIST or to_streams(kept, coding) is not None):
                 best, best_bytes = coding, size
     return best
 

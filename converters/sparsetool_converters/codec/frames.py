@@ -26,8 +26,12 @@ def frame(content: npt.NDArray[np.uint8] | memoryview | bytes, level: int) -> by
     """The content as one frame, nothing if it is empty. One thread, fixed parameters: the same bytes every time."""
     if len(content) == 0:
         return b""
-    compressor = zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True)
-    return compressor.compress(content)  # type: ignore[arg-type]  # takes any buffer
+    return compressor(level).compress(content)  # type: ignore[arg-type]  # takes any buffer
+
+
+def compressor(level: int) -> zstandard.ZstdCompressor:
+    """What makes all frames."""
+    return zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True)
 
 
 def content_size(data: bytes | memoryview) -> int:

@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xxhash
-import zstandard
 
 from sparsetool_converters.codec.choosing import Choice, best_frame, choose_dense, choose_sparse
 from sparsetool_converters.codec.container import Container, Packed, Range
-from sparsetool_converters.codec.frames import QUICKEST, SMALLEST, Effort, frame
+from sparsetool_converters.codec.frames import QUICKEST, SMALLEST, Effort, compressor, frame
 from sparsetool_converters.codec.regions import Index, Places, Region
 from sparsetool_converters.codec.tensors import DenseTensor, SparseTensor, find_tensors
 
@@ -18,6 +17,8 @@ _OWN_FRAME_BYTES = (
     2**16
 )  # from this size on, a tensor has a region even if nothing is known of it: it can be read alone
 _FAST_WHOLE_LEVEL = 3
+_WHOLE_STEP_BYTES = 2**20
+_WHOLE_SURE_BYTES = 2**24  # from here on it is seen whether one plain frame may come out smaller
 
 
 def pack(data: bytes | bytearray | memoryview, *, effort: Effort = Effort.SMALL) -> bytes:
@@ -31,11 +32,18 @@ def pack(data: bytes | bytearray | memoryview, *, effort: Effort = Effort.SMALL)
         effort: `FAST` takes a tenth of the time and gives a larger container.
     """
     view = memoryview(data).cast("B")
+    packed = _in_regions(view, data, effort)
+    whole = _whole(view, effort, None if packed is None else len(packed) - len(packed) // 2000 - 150)
+    if packed is None or whole is not None:
+        assert whole is not None
+        return whole
+    return packed
+
+
+def _in_regions(view: memoryview, data: bytes | bytearray | memoryview, effort: Effort) -> bytes | None:
+    """The container with its tensors in regions, None if there is none that is worth it."""
     regions = [found for tensor in find_tensors(data) for found in _regions(view, tensor, effort)]
-    container = _assembled(view, regions, effort)
-    packed = container.to_bytes() if regions else b""
-    whole = _whole(view, container, effort, packed)
-    return packed if whole is None else whole
+    return _assembled(view, regions, effort).to_bytes() if regions else None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -164,30 +172,40 @@ def _assembled(view: memoryview, regions: list[_Found], effort: Effort) -> Conta
         literal=b"",
         regions=numbered,
     )
-    if not regions:
-        return container
     literal = np.frombuffer(b"".join(view[r.start : r.end] for r in container.literal_pieces()), np.uint8)
     return replace(container, literal=best_frame(literal, frame(literal, QUICKEST), effort))
 
 
-def _whole(view: memoryview, container: Container, effort: Effort, packed: bytes) -> bytes | None:
-    """The container of one plain frame, None if the other one will do.
+def _whole(view: memoryview, effort: Effort, most: int | None) -> bytes | None:
+    """The container of one plain frame, None if it would take more than `most` bytes.
 
-    Regions can be read one by one, so they are preferred where they cost next to nothing.
+    Regions can be read one by one, so they are preferred where they cost next to nothing. What a frame has given so
+    far is kept only as long as it looks as if it came out smaller.
     """
     level = SMALLEST if effort is Effort.SMALL else _FAST_WHOLE_LEVEL
-    plain = replace(container, ranges=[], regions=[], literal=b"")
-    if not packed:
-        return replace(plain, literal=frame(view, level)).to_bytes()
-    most = len(packed) - len(packed) // 2000 - 150
-    compressor = zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True)
-    stream = compressor.compressobj(size=len(view))
-    parts, total = [], 0
-    for start in range(0, len(view), 2**20):
-        parts.append(stream.compress(view[start : start + 2**20]))
-        total += len(parts[-1])
+    if most is None:
+        return _plain(view, frame(view, level))
+    stream = compressor(level).compressobj(size=len(view))
+    parts: list[bytes] | None = []
+    total = 0
+    for start in range(0, len(view), _WHOLE_STEP_BYTES):
+        part = stream.compress(view[start : start + _WHOLE_STEP_BYTES])
+        total += len(part)
         if total > most:
             return None
-    parts.append(stream.flush())
-    smaller = replace(plain, literal=b"".join(parts)).to_bytes()
-    return smaller if len(smaller) <= most else None
+        if parts is not None:
+            parts.append(part)
+            looks_larger = total > 1.03 * most * (start + _WHOLE_STEP_BYTES) / len(view)
+            if looks_larger and start >= _WHOLE_SURE_BYTES:
+                parts = None
+    last = stream.flush()
+    if total + len(last) > most:
+        return None
+    return _plain(view, frame(view, level) if parts is None else b"".join([*parts, last]))
+
+
+def _plain(view: memoryview, literal: bytes) -> bytes:
+    whole = Container(
+        output_bytes=len(view), output_hash=xxhash.xxh64_intdigest(view), ranges=[], literal=literal, regions=[]
+    )
+    return whole.to_bytes()

@@ -162,7 +162,7 @@ def test_wrong_usage_is_refused_with_2(sparsetool, arguments):
 
 @pytest.mark.parametrize("source", ["", ".", "model.tflite", "model"])
 def test_what_is_no_packed_model_is_refused_with_2(sparsetool, model, source):
-    assert "a packed model ends in .zst" in sparsetool("unpack", source).error(2)
+    assert "a packed model ends in .tflz or .zst" in sparsetool("unpack", source).error(2)
 
 
 @pytest.mark.parametrize("options", ["", "--json"])

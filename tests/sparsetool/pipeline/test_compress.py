@@ -168,7 +168,7 @@ class TestUnpack:
         assert destination.read_bytes() == dense_model
 
     def test_wants_a_packed_file(self, source, destination):
-        with pytest.raises(UsageError, match=r"a packed model ends in \.zst"):
+        with pytest.raises(UsageError, match=r"a packed model ends in \.tflz or \.zst"):
             unpack(source, destination)
 
     def test_writes_nothing_if_the_destination_exists(self, packed, destination, untouched):
