@@ -73,7 +73,7 @@ class Info(ctypes.Structure):
     )
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The decoder's answer to a container that is not sound, with the name of the error."""
 
 
@@ -95,7 +95,7 @@ class Decoder:
         """What it takes to decode.
 
         Raises:
-            Refused: the container is not sound.
+            RefusedError: the container is not sound.
         """
         info = Info()
         self._check(self._tflz.tflz_inspect(container, len(container), max_output_bytes, ctypes.byref(info)))
@@ -105,15 +105,13 @@ class Decoder:
         """The file in a container; nothing but its memory was written.
 
         Raises:
-            Refused: the container is not sound.
+            RefusedError: the container is not sound.
         """
         info = self.inspect(container, max_output_bytes=max_output_bytes)
         output = ctypes.create_string_buffer(bytes(info.output_size) + self.GUARD)
         workspace = ctypes.create_string_buffer(bytes(info.workspace_size) + self.GUARD)
         room = info.workspace_size - less_workspace
-        error = self._tflz.tflz_decode(
-            self._zstd, output, info.output_size, container, len(container), workspace, room
-        )
+        error = self._tflz.tflz_decode(self._zstd, output, info.output_size, container, len(container), workspace, room)
         assert output.raw[info.output_size : -1] == self.GUARD
         assert workspace.raw[info.workspace_size : -1] == self.GUARD
         self._check(error)
@@ -121,4 +119,4 @@ class Decoder:
 
     def _check(self, error: int) -> None:
         if error:
-            raise Refused(self._tflz.tflz_error_name(error).decode())
+            raise RefusedError(self._tflz.tflz_error_name(error).decode())

@@ -15,7 +15,16 @@ from pathlib import Path
 
 from figures import Figure
 
-BENCHMARKS = ("file_time", "encoding_time", "scale", "over_2_gib", "wire_size", "wire_speed", "wire_memory")
+BENCHMARKS = (
+    "file_time",
+    "encoding_time",
+    "scale",
+    "over_2_gib",
+    "wire_size",
+    "wire_speed",
+    "wire_c_speed",
+    "wire_memory",
+)
 
 
 def main() -> int:

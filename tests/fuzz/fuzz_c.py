@@ -1,13 +1,14 @@
-"""Mutated containers through the C decoder by libFuzzer, under ASan and UBSan; the exit code is 1 if one is found.
+"""Mutated containers through the C decoder by libFuzzer, under ASan and UBSan; the exit code is 1 if one ends it.
 
-python tests/fuzz/fuzz_c.py [--runs N] [--seed N]      needs clang with libFuzzer, and libzstd with its header
+python tests/fuzz/fuzz_c.py [--runs N] [--seed N]
 
-A container that ends the decoder is written to the current folder, and `fuzz_tflz FILE` tries it again.
+Exit code 77: clang with libFuzzer, or libzstd with its header, is missing; 1 where SPARSETOOL_REQUIRE_C is 1.
+
+That container is written to the current folder, and `fuzz_tflz FILE` tries it again.
 """
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,8 @@ def build_fuzzer(folder: Path) -> Path:
     """Compile the fuzzer.
 
     Raises:
-        subprocess.CalledProcessError: the compiler, libFuzzer or libzstd is missing.
+        OSError: clang is missing.
+        subprocess.CalledProcessError: libFuzzer or libzstd is.
     """
     fuzzer = folder / "fuzz_tflz"
     source = REPOSITORY / "tests" / "fuzz" / "c" / "fuzz_tflz.c"
@@ -54,11 +56,13 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1_000_000, help="how many containers")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    if shutil.which("clang") is None and os.environ.get("SPARSETOOL_REQUIRE_C") != "1":
-        sys.stderr.write("the C decoder is not fuzzed: clang is not installed (Debian: clang, libzstd-dev)\n")
-        return NO_FUZZER
     with tempfile.TemporaryDirectory(prefix="sparsetool-fuzz-") as folder:
-        finished = fuzz(build_fuzzer(Path(folder)), Path(folder), runs=arguments.runs, seed=arguments.seed)
+        try:
+            fuzzer = build_fuzzer(Path(folder))
+        except (OSError, subprocess.CalledProcessError):
+            sys.stderr.write("the C decoder is not fuzzed: this needs clang and libzstd (Debian: clang, libzstd-dev)\n")
+            return 1 if os.environ.get("SPARSETOOL_REQUIRE_C") == "1" else NO_FUZZER
+        finished = fuzz(fuzzer, Path(folder), runs=arguments.runs, seed=arguments.seed)
     if finished.returncode:
         sys.stdout.write(finished.stderr[-10_000:])
     sys.stdout.write(f"{arguments.runs:,} containers for the C decoder, {finished.returncode and 1} treated wrong\n")

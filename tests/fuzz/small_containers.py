@@ -28,7 +28,9 @@ def small_containers() -> dict[str, tuple[bytes, bytes]]:
     """A container and its output for each name."""
     found = {}
     for number, (places, coding, encoded) in enumerate(itertools.product(Places, Coding, (False, True))):
-        for element_bytes, unit, (rows, columns), density in itertools.product((1, 2, 4, 8), (1, 3), SHAPES, (0, 0.3, 1)):
+        for element_bytes, unit, (rows, columns), density in itertools.product(
+            (1, 2, 4, 8), (1, 3), SHAPES, (0, 0.3, 1)
+        ):
             if (density == 0 and encoded) or (rows > 1 and places is not Places.GAPS):
                 continue
             rng = np.random.default_rng((number, element_bytes, unit, rows))
@@ -67,9 +69,7 @@ def _container(
     index = None
     if encoded:
         index_columns = columns // 3 if columns % 3 == 0 else columns // 2
-        index = Index(
-            columns=index_columns, first=7, indices_range=1, index_bytes=2, segments_range=2, segment_bytes=4
-        )
+        index = Index(columns=index_columns, first=7, indices_range=1, index_bytes=2, segments_range=2, segment_bytes=4)
         ends = np.cumsum(kept.reshape(-1, index_columns).sum(axis=1)) + 7
         parts = [values.tobytes(), (at % index_columns).astype("<u2").tobytes(), ends.astype("<u4").tobytes()]
     else:

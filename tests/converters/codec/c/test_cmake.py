@@ -69,7 +69,9 @@ def test_part_of_another_build(generator: str, tmp_path: Path) -> None:
 
 
 def test_another_libzstd_can_be_given(generator: str, tmp_path: Path) -> None:
-    own = "add_library(mine INTERFACE)\ntarget_link_libraries(mine INTERFACE zstd)\nadd_library(tflz::zstd ALIAS mine)\n"
+    own = (
+        "add_library(mine INTERFACE)\ntarget_link_libraries(mine INTERFACE zstd)\nadd_library(tflz::zstd ALIAS mine)\n"
+    )
     assert user_says(tmp_path / "user", f"{own}add_subdirectory({SOURCES} tflz)") == "not a .tflz container\n"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from c_tools import Decoder, Refused
+from c_tools import Decoder, RefusedError
 from containers import MOST_OUTPUT_BYTES, container_number
 from seed_models import SEED_MODELS
 from small_containers import small_containers
@@ -61,7 +61,7 @@ def test_damaged_containers_get_the_same_answer_from_python_and_c(decoder: Decod
             expected, refused = None, refused + 1
         try:
             found: bytes | None = decoder.unpack(container, max_output_bytes=MOST_OUTPUT_BYTES)
-        except Refused:
+        except RefusedError:
             found = None
         assert found == expected, f"container_number({number})"
     assert refused > 2000
@@ -70,11 +70,11 @@ def test_damaged_containers_get_the_same_answer_from_python_and_c(decoder: Decod
 def test_output_larger_than_accepted_is_refused(decoder: Decoder) -> None:
     container = pack(bytes(1000))
     assert decoder.inspect(container, max_output_bytes=1000).output_size == 1000
-    with pytest.raises(Refused, match="larger than accepted"):
+    with pytest.raises(RefusedError, match="larger than accepted"):
         decoder.inspect(container, max_output_bytes=999)
 
 
 def test_less_workspace_than_asked_for_is_refused(decoder: Decoder) -> None:
     container, _ = small_containers()["gaps-turned-1-4-3-6-0.3"]
-    with pytest.raises(Refused, match="too little workspace"):
+    with pytest.raises(RefusedError, match="too little workspace"):
         decoder.unpack(container, less_workspace=1)

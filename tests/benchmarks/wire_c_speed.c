@@ -1,4 +1,4 @@
-/* Time of the C decoder over that of zstd's own, for one file: decoder_time CONTAINER FRAME ROUNDS
+/* Time of the C decoder over that of zstd's own, for one file: wire_c_speed CONTAINER FRAME ROUNDS
  *
  * Both decode into the same memory, turn by turn, and check their checksums. Prints the median of the ratios, and the
  * median times in milliseconds, of the processor: what else a busy machine does is not counted. */
@@ -19,7 +19,7 @@ typedef struct {
 
 static void fail(const char *problem)
 {
-    fprintf(stderr, "decoder_time: %s\n", problem);
+    fprintf(stderr, "wire_c_speed: %s\n", problem);
     exit(1);
 }
 
