@@ -30,6 +30,7 @@ _load("one_op_models", TESTS / "one_op_models.py")
 _load("model_trees", TESTS / "model_trees.py")
 _load("kernel_sets", TESTS / "kernel_sets.py")
 _load("c_tools", TESTS / "c_tools.py")
+_load("broken_containers", TESTS / "broken_containers.py")
 FUZZ = ("seed_models", "mutations", "steps", "cases", "campaign", "tensor_files", "round_trips", "containers")
 for _name in (*FUZZ, "small_containers", "fuzz_c"):
     _load(_name, TESTS / "fuzz" / f"{_name}.py")
