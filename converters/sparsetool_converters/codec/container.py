@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import xxhash
 
-from sparsetool_converters.codec.errors import WireFormatError, require
+from sparsetool_converters.codec.errors import require
 from sparsetool_converters.codec.regions import Region, read_region
 from sparsetool_converters.codec.varints import VarintReader, varint
 
@@ -82,11 +82,6 @@ class Container:
         return b"".join([header, directory, checksum, *frames])
 
 
-def is_container(data: bytes | memoryview) -> bool:
-    """Whether the bytes begin as a container does."""
-    return bytes(data[:4]) == MAGIC
-
-
 def read_container(data: bytes | bytearray | memoryview, *, max_output_bytes: int) -> Container:
     """Take a container apart and check all that can be checked without its frames. Nothing of its sizes is allocated.
 
@@ -157,6 +152,3 @@ def _read_directory(directory: memoryview, frames: memoryview, output_bytes: int
         literal=frames[:literal_bytes],
         regions=regions,
     )
-
-
-__all__ = ["Container", "Packed", "Range", "WireFormatError", "is_container", "read_container"]

@@ -8,9 +8,11 @@ import xxhash
 
 from sparsetool_converters.codec.choosing import Choice, best_frame, choose_dense, choose_sparse
 from sparsetool_converters.codec.container import Container, Packed, Range
+from sparsetool_converters.codec.errors import WireFormatError
 from sparsetool_converters.codec.frames import QUICKEST, SMALLEST, Effort, compressor, frame
 from sparsetool_converters.codec.regions import Index, Places, Region
 from sparsetool_converters.codec.tensors import DenseTensor, SparseTensor, find_tensors
+from sparsetool_converters.codec.unpacking import checked_contents
 
 _PIECE_BYTES = 2**24  # of a tensor in one region
 _OWN_FRAME_BYTES = (
@@ -58,6 +60,8 @@ def _regions(view: memoryview, tensor: DenseTensor | SparseTensor, effort: Effor
     """The regions of a tensor; none if it is better off among the literal bytes."""
     pieces = _dense_pieces(view, tensor, effort) if isinstance(tensor, DenseTensor) else _sparse(view, tensor, effort)
     for found, choice in pieces:
+        if not _allowed(found.packed):
+            continue
         size = sum(r.length for r in found.ranges)
         nothing_known = choice.places is Places.ALL and choice.coding == 0
         if size >= _OWN_FRAME_BYTES and (nothing_known or choice.packed_bytes < size):
@@ -66,6 +70,15 @@ def _regions(view: memoryview, tensor: DenseTensor | SparseTensor, effort: Effor
             plain = b"".join(view[r.start : r.end] for r in found.ranges)
             if choice.packed_bytes < 0.98 * len(frame(plain, SMALLEST if effort is Effort.SMALL else QUICKEST)):
                 yield found
+
+
+def _allowed(packed: Packed) -> bool:
+    """Whether its streams keep to the limits of the format; those of a few units far apart may not."""
+    try:
+        checked_contents(packed)
+    except WireFormatError:
+        return False
+    return True
 
 
 def _dense_pieces(view: memoryview, tensor: DenseTensor, effort: Effort) -> Iterator[tuple[_Found, Choice]]:

@@ -1,7 +1,6 @@
 """Where the weights of a model lie in its file, and in which elements."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,9 +170,3 @@ def _one_level(
     if unit > 2**16:
         return None
     return math.prod(sizes[:at]), sizes[at], unit, level.segments, level.indices
-
-
-def stretches(tensors: list[DenseTensor | SparseTensor]) -> Iterator[Range]:
-    """All ranges of the tensors."""
-    for tensor in tensors:
-        yield from tensor.ranges

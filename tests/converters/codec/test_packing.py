@@ -110,6 +110,17 @@ def test_indices_that_do_not_ascend_travel_as_they_are() -> None:
     assert regions(pack(data)) == []
 
 
+def test_units_too_far_apart_for_the_limits_travel_as_they_are() -> None:
+    weight = np.zeros((256, 100_000), np.float32)
+    weight[:, 60_000] = 1
+    model = Model.from_bytes(one_tensor(np.ones((256, 1), np.float32)))
+    tensor = model.subgraphs[0].tensors[0]
+    tensor.shape = weight.shape
+    write_sparsity(tensor, encode(weight, csr(2)))
+    data = model.to_bytes()
+    assert unpack(pack(data)) == data
+
+
 def test_values_out_of_a_short_list_travel_as_choices() -> None:
     rng = np.random.default_rng(0)
     weight = rng.standard_normal(200).astype(np.float32)[rng.integers(0, 200, (64, 300))]
