@@ -235,6 +235,7 @@ def broken_containers() -> dict[str, bytes]:
         "counts over kept": dense((b"\3\1", GAPS, VALUES)),
         "counts under kept": dense((b"\1\1", GAPS, VALUES)),
         "too few gaps": dense((COUNTS, b"\3\1", VALUES)),
+        "too few gaps, one with an escape": dense((b"\xff\5", b"\1\1"), bytes(700), rows=1, columns=700, kept=2),
         "too many gaps": dense((COUNTS, b"\3\1\1\0", VALUES)),
         "gaps that end in an escape": dense((COUNTS, b"\3\1\xff", VALUES)),
         "gap beyond the row": dense((COUNTS, b"\4\1\1", VALUES)),
