@@ -169,6 +169,7 @@ def broken_containers() -> dict[str, bytes]:
         "container too short": sound[:-1],
         "container too long": sound + b"\0",
         "header cut off": sound[:35],
+        "version cut off": sound[:5],
         "directory longer than the container": dense(directory_size=2**31),
         "directory checksum": dense(damage=1),
         "output hash": dense(output_hash=0),

@@ -157,11 +157,11 @@ typedef struct {
 
 static tflz_error open_container(const byte *src, size_t src_size, size_t max_output_size, container *c)
 {
-    if (src_size < HEADER_SIZE + CHECKSUM_SIZE || memcmp(src, "TFLZ", 4) != 0)
+    if (src_size < 4 || memcmp(src, "TFLZ", 4) != 0)
         return TFLZ_ERROR_NO_CONTAINER;
-    if (get_little(src + 4, 4) != 1)
+    if (src_size >= HEADER_SIZE && get_little(src + 4, 4) != 1)
         return TFLZ_ERROR_VERSION;
-    if (get_little(src + 8, 8) != src_size)
+    if (src_size < HEADER_SIZE + CHECKSUM_SIZE || get_little(src + 8, 8) != src_size)
         return TFLZ_ERROR_SIZE;
     if (get_little(src + 16, 8) > max_output_size)
         return TFLZ_ERROR_TOO_LARGE;
