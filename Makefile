@@ -12,6 +12,7 @@ READY_TO_TEST := .venv/.ready-to-test-$(MINOR)
 
 FUZZ_RUNS ?= 100000
 ROUND_TRIPS ?= 10000
+FUZZ_C_RUNS ?= 1000000
 
 .PHONY: help demo test test-arm64 benchmarks fuzz lint check-format check-style check-types check-imports clean
 
@@ -22,6 +23,7 @@ help:
 	@echo "make benchmarks  time and memory, as ratios; needs 8 GB of disk and 6 GB of memory"
 	@echo "make fuzz        $(FUZZ_RUNS) damaged models and as many containers (FUZZ_RUNS=...): each gives a result or one"
 	@echo "                 clear error, and soon; $(ROUND_TRIPS) models with hard tensors (ROUND_TRIPS=...), packed and unpacked"
+	@echo "                 $(FUZZ_C_RUNS) containers for the C decoder (FUZZ_C_RUNS=...), if clang and libzstd-dev are there"
 	@echo "make lint        the same without the tests"
 	@echo "make clean       remove the environment and all caches; results in models/*/runs stay"
 
@@ -42,6 +44,7 @@ fuzz: $(READY_TO_TEST)
 	PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py --runs $(FUZZ_RUNS)
 	PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py --runs $(FUZZ_RUNS) --what containers
 	PYTHONPATH=tests $(BIN)/python tests/fuzz/round_trips.py --runs $(ROUND_TRIPS)
+	PYTHONPATH=tests $(BIN)/python tests/fuzz/fuzz_c.py --runs $(FUZZ_C_RUNS) || [ $$? -eq 77 ]
 
 # .pre-commit-config.yaml calls these four one by one
 lint: check-format check-style check-types check-imports

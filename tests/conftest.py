@@ -33,7 +33,10 @@ _load("micro_models", TESTS / "micro_models.py")
 _load("channel_networks", TESTS / "channel_networks.py")
 _load("cut_networks", TESTS / "cut_networks.py")
 _load("random_networks", TESTS / "random_networks.py")
-for _name in ("seed_models", "mutations", "steps", "cases", "campaign", "tensor_files", "round_trips", "containers"):
+_load("c_tools", TESTS / "c_tools.py")
+_load("broken_containers", TESTS / "broken_containers.py")
+FUZZ = ("seed_models", "mutations", "steps", "cases", "campaign", "tensor_files", "round_trips", "containers")
+for _name in (*FUZZ, "small_containers", "fuzz_c"):
     _load(_name, TESTS / "fuzz" / f"{_name}.py")
 
 

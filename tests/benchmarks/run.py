@@ -23,6 +23,7 @@ BENCHMARKS = (
     "over_2_gib",
     "wire_size",
     "wire_speed",
+    "wire_c_speed",
     "wire_memory",
 )
 

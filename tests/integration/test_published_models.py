@@ -78,7 +78,7 @@ def test_dead_channels_of_the_hand_model_are_counted_and_go(published_model, tmp
 @pytest.mark.slow
 def test_a_model_of_float16_weights_can_be_quantized_and_keeps_its_metadata(prepared, tmp_path):
     source = prepared("hand_landmark_full.tflite")
-    options = ("--quantize", "dynamic", "--samples", "samples.npy")
+    options = ("--quantize", "weight_only_wi8_afp32", "--samples", "samples.npy")
     done = run(tmp_path, "compress", source, "-o", "small.tflite", *options)
     assert done.code == 0, done.err
     wanted, found = (Model.from_bytes(path.read_bytes()) for path in (source, tmp_path / "small.tflite"))

@@ -160,7 +160,7 @@ class Region:
         elif self.coding is Coding.LIST:
             entries, rest = divmod(values[0], self.element_bytes)
             require(
-                rest == 0 and (1 if self.kept else 0) <= entries <= LIST_LIMIT,
+                rest == 0 and (1 <= entries <= LIST_LIMIT if self.kept else entries == 0),
                 f"a list of {values[0]:,} bytes does not hold 1 to {LIST_LIMIT} elements of {self.element_bytes}",
             )
             expected[0] = values[0]
