@@ -113,6 +113,11 @@ def encoded(streams: tuple[bytes, ...] = STREAMS, parts: tuple[bytes, ...] = PAR
     return one_region(region, streams, b"".join(parts), tuple(map(len, parts)), **changes)
 
 
+def empty_rows(rows: int) -> bytes:
+    """A dense region of rows of one unit each, of which none is kept."""
+    return dense((bytes(rows), b"", b""), bytes(rows), rows=rows, columns=1, kept=0)
+
+
 def mask(bits: int = 0x8A, **changes: Any) -> bytes:
     """The same dense tensor with a mask."""
     return dense((bytes([bits]), bytes((5, 7, 9))), **{"places": 2, "rows": 1, "columns": 8, **changes})
@@ -139,6 +144,7 @@ def sound_containers() -> dict[str, tuple[bytes, bytes]]:
         "list": (listed(), whole),
         "nothing": (without_region(b"", b""), b""),
         "literal": (without_region(b"x", frame(b"x")), b"x"),
+        "as many rows as there may be": (empty_rows(2**20), HEAD + bytes(2**20) + TAIL),
         "none kept": (dense((bytes(2), b"", b""), bytes(8), kept=0), HEAD + bytes(8) + TAIL),
         "a gap with escapes": (dense((b"\xff\xff\x5a", b"\1"), far, **row), HEAD + far + TAIL),
         "frames that are not compressed": (dense(frames=tuple(map(raw_frame, STREAMS))), whole),
@@ -202,6 +208,7 @@ def broken_containers() -> dict[str, bytes]:
         "unit 0": dense(unit=0),
         "unit too large": dense(unit=2**16 + 1),
         "rows 0": dense(rows=0),
+        "too many rows": empty_rows(2**20 + 1),
         "columns 0": dense(columns=0),
         "too many places": dense(rows=2**16, columns=2**15),
         "rows of a mask": mask(rows=2, columns=4),

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from sparsetool_converters.codec.frames import QUICKEST, SMALLEST, Effort, frame
 from sparsetool_converters.codec.places import to_gaps, to_mask
-from sparsetool_converters.codec.regions import Coding, Places
+from sparsetool_converters.codec.regions import MAX_ROWS, Coding, Places
 from sparsetool_converters.codec.values import to_streams
 
 Bytes = npt.NDArray[np.uint8]
@@ -123,7 +123,7 @@ def smallest_draft(places: npt.NDArray[np.int32], kept: Elements, unit: int, row
     n = places.size
     coding = _smallest_coding(kept)
     found = []
-    for count in dict.fromkeys(rows):
+    for count in dict.fromkeys(count for count in rows if count <= MAX_ROWS):
         sent = to_gaps(places, count, units // count)
         values = kept if sent.sent is None else kept.reshape(-1, unit)[sent.sent].reshape(-1)
         streams = [*([sent.counts] if count > 1 else []), sent.gaps, *_streams(values, coding)]

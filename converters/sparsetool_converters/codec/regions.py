@@ -11,6 +11,7 @@ from sparsetool_converters.codec.errors import require
 from sparsetool_converters.codec.varints import VarintReader, varint
 
 MAX_PLACES = 2**31 - 1
+MAX_ROWS = 2**20  # decoders sort them, which takes memory
 MAX_UNIT = 2**16
 MAX_REGION_BYTES = 2**25  # of its ranges, and of its streams
 MOST_STREAM_BYTES_PER_BYTE = 8
@@ -85,8 +86,9 @@ class Region:
         require(self.element_bytes in (1, 2, 4, 8), f"elements have 1, 2, 4 or 8 bytes, not {self.element_bytes}")
         require(1 <= self.unit <= MAX_UNIT, f"a unit has 1 to {MAX_UNIT:,} elements, not {self.unit:,}")
         require(
-            self.rows >= 1 and self.columns >= 1 and self.rows * self.columns <= MAX_PLACES,
-            f"a region has 1 to {MAX_PLACES:,} places, not {self.rows:,} times {self.columns:,}",
+            1 <= self.rows <= MAX_ROWS and self.columns >= 1 and self.rows * self.columns <= MAX_PLACES,
+            f"a region has 1 to {MAX_ROWS:,} rows and 1 to {MAX_PLACES:,} places, not {self.rows:,} times "
+            f"{self.columns:,}",
         )
         require(
             self.rows == 1 or self.places is Places.GAPS,

@@ -24,6 +24,7 @@ enum {
     BATCH = 256           /* units that are put into their places at a time */
 };
 #define MAX_PLACES 0x7FFFFFFFu
+#define MAX_ROWS (1u << 20)
 
 /* FORMAT, Region */
 enum { ALL = 0, GAPS = 1, MASK = 2 };                 /* places */
@@ -308,7 +309,7 @@ static tflz_error read_region(container *c, size_t n_ranges, region *r)
     r->coding = (unsigned)number(in, PLAIN, LIST);
     r->element_size = (unsigned)number(in, 1, 8);
     unsigned unit = (unsigned)number(in, 1, MAX_UNIT);
-    r->rows = (uint32_t)number(in, 1, r->places == GAPS ? MAX_PLACES : 1);
+    r->rows = (uint32_t)number(in, 1, r->places == GAPS ? MAX_ROWS : 1);
     r->columns = (uint32_t)number(in, 1, MAX_PLACES / r->rows);
     uint32_t units = r->rows * r->columns;
     r->kept = (uint32_t)number(in, r->places == ALL ? units : r->is_encoded ? 1 : 0, units);

@@ -45,7 +45,7 @@ typedef struct {
 } tflz_info;
 
 /* Checks everything but what is inside of frames, and says what a decoder needs. `info` is set only if TFLZ_OK is
- * returned. The workspace is at most 12 times the directory, which is part of `src`, and 320 MiB; for a model it is a
+ * returned. The workspace is at most 12 times the directory, which is part of `src`, and 72 MiB; for a model it is a
  * few MiB at most. */
 tflz_error tflz_inspect(const void *src, size_t src_size, size_t max_output_size, tflz_info *info);
 
