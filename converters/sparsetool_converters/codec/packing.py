@@ -11,11 +11,12 @@ from sparsetool_converters.codec.container import Container, Packed, Range
 from sparsetool_converters.codec.errors import WireFormatError
 from sparsetool_converters.codec.frames import QUICKEST, SMALLEST, Effort, compressor, frame
 from sparsetool_converters.codec.regions import Index, Places, Region
+from sparsetool_converters.codec.spool import Spool
 from sparsetool_converters.codec.tensors import DenseTensor, SparseTensor, find_tensors
 from sparsetool_converters.codec.unpacking import checked_contents
 
 _PIECE_BYTES = 2**24  # of a tensor in one region
-_FULL_PIECE_BYTES = 2**22  # of one with few zeros, where longer pieces gain nothing and zstd needs more memory
+_FULL_PIECE_BYTES = 2**21  # of one with few zeros, where longer pieces gain nothing and zstd needs more memory
 _FEW_ZEROS = 0.1
 # From this size on, a tensor has a region even if nothing is known of it: it can be read alone.
 _OWN_FRAME_BYTES = 2**16
@@ -45,7 +46,8 @@ def pack(data: bytes | bytearray | memoryview, *, effort: Effort = Effort.SMALL)
 
 def _in_regions(view: memoryview, data: bytes | bytearray | memoryview, effort: Effort) -> bytes | None:
     """The container with its tensors in regions, None if there is none that is worth it."""
-    regions = [found for tensor in find_tensors(data) for found in _regions(view, tensor, effort)]
+    spool = Spool()
+    regions = [_kept(found, spool) for tensor in find_tensors(data) for found in _regions(view, tensor, effort)]
     return _assembled(view, regions, effort).to_bytes() if regions else None
 
 
@@ -55,6 +57,11 @@ class _Found:
 
     packed: Packed
     ranges: tuple[Range, ...]
+
+
+def _kept(found: _Found, spool: Spool) -> _Found:
+    frames = [spool.keep(frame) for frame in found.packed.frames]
+    return replace(found, packed=replace(found.packed, frames=frames))
 
 
 def _regions(view: memoryview, tensor: DenseTensor | SparseTensor, effort: Effort) -> Iterator[_Found]:
