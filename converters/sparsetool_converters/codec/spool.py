@@ -13,7 +13,7 @@ class Spool:
     """
 
     def __init__(self) -> None:
-        self._left = memoryview(b"")
+        self._left = memoryview(bytearray())
 
     def keep(self, frame: bytes | memoryview) -> memoryview:
         """The same bytes, in a block of memory that lives as long as the views of it."""
