@@ -12,19 +12,20 @@ class Figure:
 
     Attributes:
         name: what was measured, against what.
-        value: the number.
+        value: the number, None where this machine cannot measure it; the name says why.
         unit: what it counts; "x" for a ratio.
         limit: the largest value that will do, None where the number only informs.
     """
 
     name: str
-    value: float
+    value: float | None
     unit: str
     limit: float | None = None
 
     @property
     def holds(self) -> bool:
-        return self.limit is None or self.value <= self.limit
+        """Whether it keeps to its limit; what was not measured breaks none."""
+        return self.limit is None or self.value is None or self.value <= self.limit
 
 
 def seconds(act: Callable[[], object]) -> float:

@@ -48,7 +48,8 @@ def main() -> int:
 
 def line(figure: Figure) -> str:
     limit = "" if figure.limit is None else f"at most {figure.limit:g}"
-    return f"{figure.value:12.4g} {figure.unit:5} {limit:14} {'' if figure.holds else 'FAILS':5} {figure.name}"
+    value = "-" if figure.value is None else f"{figure.value:.4g}"
+    return f"{value:>12} {figure.unit:5} {limit:14} {'' if figure.holds else 'FAILS':5} {figure.name}"
 
 
 if __name__ == "__main__":
