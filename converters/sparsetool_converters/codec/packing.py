@@ -46,7 +46,7 @@ def pack(data: bytes | bytearray | memoryview, *, effort: Effort = Effort.SMALL)
 
 def _in_regions(view: memoryview, data: bytes | bytearray | memoryview, effort: Effort) -> bytes | None:
     """The container with its tensors in regions, None if there is none that is worth it."""
-    spool = Spool()
+    spool = Spool(len(view))
     regions = [_kept(found, spool) for tensor in find_tensors(data) for found in _regions(view, tensor, effort)]
     return _assembled(view, regions, effort).to_bytes() if regions else None
 
