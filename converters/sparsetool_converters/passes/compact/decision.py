@@ -56,7 +56,11 @@ def decide(axes: Axes, layers: list[Layer]) -> Decision:
     unfit: set[Layer] = {layer for layer in layers if not _can_fold(layer)}
     while True:
         removed = _removable(axes, channels, may_go, layers, unfit)
-        kept_again = _one_of_each_empty_axis(axes, channels, removed) or _whole_lanes(axes, channels, removed)
+        kept_again = (
+            _one_of_each_empty_axis(axes, channels, removed)
+            or _whole_lanes(axes, channels, removed)
+            or _enough_positions(axes, channels, removed)
+        )
         folds = _folds(axes, channels, removed, layers)
         overflowing = {fold.layer for fold in folds if fold.layer not in unfit and not _fits(fold, axes)}
         if not kept_again and not overflowing:
@@ -144,6 +148,22 @@ def _whole_lanes(axes: Axes, channels: Numbers, removed: Mask) -> list[int]:
                 break
             kept.append(int(channel))
             total -= int(positions)
+    return kept
+
+
+def _enough_positions(axes: Axes, channels: Numbers, removed: Mask) -> list[int]:
+    """Channels that have to stay after all, so that the runtime still chooses the same kernel."""
+    kept: list[int] = []
+    for least in axes.least:
+        own = channels[axes.places(least.axis)]
+        goes = removed[own] & ~np.isin(own, kept)
+        missing = least.positions - int(np.count_nonzero(~goes))
+        going, count = np.unique(own[goes], return_counts=True)
+        for channel, positions in zip(going, count, strict=True):
+            if missing <= 0:
+                break
+            kept.append(int(channel))
+            missing -= int(positions)
     return kept
 
 

@@ -1,10 +1,12 @@
 """Ties of the operators that have weights."""
 
+import math
+
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from sparsetool_converters.model import Operator, Tensor
-from sparsetool_converters.passes.compact.ties import Contraction, Lanes, Length, Numbers, Ties
+from sparsetool_converters.passes.compact.ties import Contraction, Lanes, Least, Length, Numbers, Ties
 from sparsetool_converters.passes.compact.view import (
     Unclear,
     View,
@@ -19,6 +21,10 @@ from sparsetool_converters.passes.compact.view import (
 _SAME = 0  # schema.Padding
 _ACTIVATIONS = ("FLOAT32", "INT8", "UINT8", "INT16")
 _LANES = 8  # of DEPTHWISE_CONV_2D and TRANSPOSE_CONV in int8, measured with ai-edge-litert 2.3.0
+# On ARM64, CONV_2D and FULLY_CONNECTED in int8 and without delegates make a single column of outputs with a kernel of
+# its own if the weight is at least so large, [outputs, products]; it rounds half-way sums otherwise than the kernel for
+# smaller weights. Measured with ai-edge-litert 2.3.0 on emulated Cortex-A53 and Cortex-A76.
+_LEAST_OF_ONE_COLUMN = (4, 8)
 
 
 def conv_2d(operator: Operator, view: View) -> Ties:
@@ -29,7 +35,8 @@ def conv_2d(operator: Operator, view: View) -> Ties:
     mixes = o.padding == _SAME and any(
         _pads(x, 1 + i, length(weight, 1 + i), strides[i], dilations[i]) for i in range(2)
     )
-    return _contraction(operator, view, x, weight, bias_position=2, mixes_padding=mixes)
+    least = _least(weight, made(operator))
+    return _contraction(operator, view, x, weight, bias_position=2, mixes_padding=mixes, least=least)
 
 
 def fully_connected(operator: Operator, view: View) -> Ties:
@@ -38,7 +45,8 @@ def fully_connected(operator: Operator, view: View) -> Ties:
     x, weight = given(operator, 0), _weight(operator, view)
     if o.weightsFormat != 0 or len(weight.shape) != 2 or (o.keepNumDims and length(x) != length(weight, 1)):
         raise Unclear
-    return _contraction(operator, view, x, weight, bias_position=2, mixes_padding=False)
+    least = _least(weight, made(operator))
+    return _contraction(operator, view, x, weight, bias_position=2, mixes_padding=False, least=least)
 
 
 def transpose_conv(operator: Operator, view: View) -> Ties:
@@ -81,6 +89,20 @@ def _lanes(y: Tensor) -> tuple[Lanes, ...]:
     return (Lanes(axis=(y, len(y.shape) - 1), width=_LANES),) if y.type_name == "INT8" else ()
 
 
+def _least(weight: Tensor, y: Tensor) -> tuple[Least, ...]:
+    """What has to stay of a weight whose outputs may be a single column."""
+    outputs, products = weight.shape[0], math.prod(weight.shape[1:])
+    may_be_one = all(size == 1 or axis in dynamic_axes(y) for axis, size in enumerate(y.shape[:-1]))
+    least_outputs, least_products = _LEAST_OF_ONE_COLUMN
+    if y.type_name not in ("INT8", "UINT8") or not may_be_one or outputs < least_outputs or products < least_products:
+        return ()
+    taps = products // weight.shape[-1]
+    return (
+        Least(axis=(weight, 0), positions=least_outputs),
+        Least(axis=(weight, len(weight.shape) - 1), positions=-(-least_products // taps)),
+    )
+
+
 def _weight(operator: Operator, view: View) -> Tensor:
     """The constant weight, whose payload is as long as its shape says."""
     weight = given(operator, 1)
@@ -113,6 +135,7 @@ def _contraction(
     mixes_padding: bool,
     lengths: tuple[Length, ...] = (),
     lanes: tuple[Lanes, ...] = (),
+    least: tuple[Least, ...] = (),
 ) -> Ties:
     y, bias = made(operator), optional(operator, bias_position)
     outputs, inputs, channels = weight.shape[0], weight.shape[-1], length(x)
@@ -131,6 +154,7 @@ def _contraction(
         ],
         lengths=lengths,
         lanes=lanes,
+        least=least,
         contraction=Contraction(
             operator=operator, x=x, weight=weight, bias_position=bias_position, mixes_padding=mixes_padding
         ),

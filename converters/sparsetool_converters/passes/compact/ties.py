@@ -56,6 +56,19 @@ class Lanes:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Least:
+    """An axis with enough positions for another builtin kernel, which rounds half-way results its own way.
+
+    Attributes:
+        axis: the axis.
+        positions: how many have to stay, so that the same kernel is chosen.
+    """
+
+    axis: Axis
+    positions: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Contraction:
     """An operator that multiplies the channels of its input by weights and adds them up.
 
@@ -82,6 +95,7 @@ class Ties:
     axes: Sequence[tuple[Tensor, int, Numbers]]
     lengths: Sequence[Length] = ()
     lanes: Sequence[Lanes] = ()
+    least: Sequence[Least] = ()
     contraction: Contraction | None = None
 
 
@@ -100,6 +114,7 @@ class Axes:
     starts: dict[Axis, int] = field(default_factory=dict)
     lengths: list[Length] = field(default_factory=list)
     lanes: list[Lanes] = field(default_factory=list)
+    least: list[Least] = field(default_factory=list)
     contractions: list[Contraction] = field(default_factory=list)
     _size: int = 0
     _claims: Counter[Axis] = field(default_factory=Counter)
@@ -137,6 +152,7 @@ class Axes:
             self._links.append((places, first[numbers]))
         self.lengths += ties.lengths
         self.lanes += ties.lanes
+        self.least += ties.least
         if ties.contraction is not None:
             self.contractions.append(ties.contraction)
 

@@ -204,3 +204,12 @@ def test_one_channel_of_a_layer_that_nobody_reads_stays(network, int8):
     h = net.conv(x, 6, unread=np.ones(6, bool))
     model, _ = compacted(net, net.conv(h, 3, bias=np.ones(3)))
     assert channels(model, h) == 1
+
+
+@pytest.mark.parametrize(("batch", "units", "left"), [(1, 3, 4), (1, 6, 8), (2, 6, 2)])
+def test_int8_layers_of_one_column_stay_as_large_as_the_kernel_for_them_wants(network, batch, units, left):
+    """On ARM64 that is 4 outputs and 8 inputs, of layers that have so many; others, as that of 3, are free."""
+    net, x = network(int8=True, batch=batch)
+    h = net.dense(x, 12, dead=np.arange(10), bias=-np.ones(12), fused=RELU)
+    model, _ = compacted(net, net.dense(h, units))
+    assert channels(model, h) == left
