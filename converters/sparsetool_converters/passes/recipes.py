@@ -60,7 +60,7 @@ class Algorithm:
         what: what it does.
         needs_calibration: whether it looks at activations.
         keeps_zeros: whether a zero stays a stored zero.
-        widths: bits of weights that it knows.
+        widths: bits of weights that it is offered for.
         refused: why it is not offered; empty if it is.
     """
 
@@ -151,6 +151,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         name="oscar",
         what="scales a fully-connected layer's inputs by how active they are, then clips",
         needs_calibration=True,
+        widths=(4, 8),  # 2 bits lose so much that a broken model could not be told from it
     ),
     Algorithm(
         name="gptq",
@@ -210,7 +211,7 @@ def _with_algorithm(recipe: QuantizationRecipe, name: str) -> QuantizationRecipe
     if not refused and recipe.base not in TAKES_ALGORITHM:
         refused = f"takes no algorithm; these do: {', '.join(TAKES_ALGORITHM)}"
     if not refused and recipe.weight_bits not in algorithm.widths:
-        refused = f"{name} knows no {recipe.weight_bits}-bit weights"
+        refused = f"{name} is not offered for {recipe.weight_bits}-bit weights"
     return replace(
         recipe,
         name=f"{recipe.base}+{name}",
