@@ -57,7 +57,9 @@ def inspect(
     Of a .tflz it shows where its bytes go, against the entropy of each tensor.
     """
     screen.hush()
-    if model.suffix == ".tflz":
+    from sparsetool.pipeline.formats import Format, format_of_source
+
+    if format_of_source(model) is Format.TFLZ:
         packing_commands.inspect(model, as_json=as_json)
         return
     from sparsetool.pipeline.micro_memory import micro_memory
