@@ -13,13 +13,15 @@ from sparsetool.prune.schedules import ConstantSparsity, PolynomialDecay, Schedu
 if TYPE_CHECKING:
     from sparsetool.prune.callback import PruningCallback
     from sparsetool.prune.checkpoint import load_checkpoint, save_checkpoint
-    from sparsetool.prune.policy import Selection, Skipped, select_variables
+    from sparsetool.prune.policy import Chosen, Rule, Selection, Skipped, select_variables
     from sparsetool.prune.pruner import Pruner, VariableSparsity
     from sparsetool.prune.training import TrainingSettings, accuracy, make_deterministic, train
 
 _NEEDS_KERAS = {
+    "Chosen": "policy",
     "Pruner": "pruner",
     "PruningCallback": "callback",
+    "Rule": "policy",
     "Selection": "policy",
     "Skipped": "policy",
     "TrainingSettings": "training",
@@ -33,11 +35,13 @@ _NEEDS_KERAS = {
 }
 
 __all__ = [
+    "Chosen",
     "ConstantSparsity",
     "PolynomialDecay",
     "Pruner",
     "PruningCallback",
     "PruningError",
+    "Rule",
     "Schedule",
     "Selection",
     "Skipped",
