@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from sparsetool.prune.constraint import MaskConstraint
 from sparsetool.prune.errors import PruningError
 from sparsetool.prune.masks import ELEMENT, block_scores, magnitude_mask, pruned_blocks
-from sparsetool.prune.policy import Selection, select_variables
+from sparsetool.prune.policy import Chosen, Selection, select_variables
 from sparsetool.prune.schedules import Schedule
+from sparsetool.prune.structures import Block
 from sparsetool_converters.errors import VerificationError
 
 
@@ -74,12 +75,14 @@ class Pruner:
             problem = f"must be tensorflow, by KERAS_BACKEND=tensorflow; got {keras.backend.backend()}"
             raise PruningError("backend", problem)
         self.model, self.schedule, self.block_size = model, schedule, block_size
-        self.selection: Selection = select_variables(model, include=include, exclude=exclude)
-        for variable in self.selection.pruned:  # refuse before anything is changed
-            if isinstance(variable.constraint, MaskConstraint):
-                raise PruningError(variable.path, "another Pruner holds it already; strip() that one first")
-            block_scores(_tflite_layout(variable), block_size, name=variable.path)
-        self._masks = [_attach_mask(variable) for variable in self.selection.pruned]
+        self.selection: Selection = select_variables(
+            model, structure=Block(block_size), include=include, exclude=exclude
+        )
+        for chosen in self.selection.pruned:  # refuse before anything is changed
+            if isinstance(chosen.variable.constraint, MaskConstraint):
+                raise PruningError(chosen.variable.path, "another Pruner holds it already; strip() that one first")
+            block_scores(_tflite_layout(chosen), block_size, name=chosen.variable.path)
+        self._masks = [_attach_mask(chosen.variable) for chosen in self.selection.pruned]
         _retrace(model)
 
     def callback(self) -> keras.callbacks.Callback:
@@ -98,9 +101,9 @@ class Pruner:
             PruningError: a weight that is not finite, or masks that were stripped.
         """
         sparsity = self.schedule.sparsity(step)
-        for variable, mask in self._masked():
-            kept = magnitude_mask(_tflite_layout(variable), sparsity, self.block_size, name=variable.path)
-            mask.assign(np.moveaxis(kept, 0, -1))
+        for chosen, mask in self._masked():
+            kept = magnitude_mask(_tflite_layout(chosen), sparsity, self.block_size, name=chosen.variable.path)
+            mask.assign(chosen.layout.from_tflite(kept))
         self.apply()
 
     def apply(self) -> None:
@@ -109,13 +112,14 @@ class Pruner:
         The constraint does this to the weights after every optimizer step; only a change from elsewhere
         (loaded weights, an average of weights) needs it.
         """
-        for variable, mask in self._masked():
+        for chosen, mask in self._masked():
+            variable = chosen.variable
             for state in (variable, *_optimizer_state(self.model, variable)):
                 state.assign(keras.ops.where(mask, state, keras.ops.zeros_like(state)))
 
     def report(self) -> tuple[VariableSparsity, ...]:
         """Return how sparse each pruned variable is, in the order of the model."""
-        return tuple(self._measure(variable) for variable in self.selection.pruned)
+        return tuple(self._measure(chosen.variable) for chosen in self.selection.pruned)
 
     def check(self) -> tuple[VariableSparsity, ...]:
         """Return the report, once every pruned variable has the zeros that the end of the schedule asks for.
@@ -126,27 +130,28 @@ class Pruner:
             VerificationError: a variable with fewer zeros, or with a -0.0.
         """
         report = self.report()
-        for variable, measured in zip(self.selection.pruned, report, strict=True):
+        for chosen, measured in zip(self.selection.pruned, report, strict=True):
             if measured.zeros < measured.target_zeros:
                 problem = (
                     f"{measured.zeros:,} of {measured.weights:,} weights are zero, but sparsity "
                     f"{self.schedule.target} asks for {measured.target_zeros:,}; train to the schedule's end"
                 )
                 raise VerificationError("prune", measured.variable, problem)
-            weights = _to_numpy(variable)
+            weights = _to_numpy(chosen.variable)
             if np.any(np.signbit(weights) & (weights == 0)):
                 raise VerificationError("prune", measured.variable, "has -0.0 among its weights; call apply() first")
         return report
 
     def strip(self) -> None:
         """Give each variable its own constraint back and forget the masks; the weights stay as they are."""
-        for variable in self.selection.pruned:
+        for chosen in self.selection.pruned:
+            variable = chosen.variable
             if isinstance(variable.constraint, MaskConstraint):
                 variable._constraint = variable.constraint.inner  # the public setter refuses None
         self._masks = []
         _retrace(self.model)
 
-    def _masked(self) -> Iterator[tuple[keras.Variable, keras.Variable]]:
+    def _masked(self) -> Iterator[tuple[Chosen, keras.Variable]]:
         if not self._masks:
             raise PruningError(self.model.name, "its masks were stripped; make a new Pruner to go on")
         return zip(self.selection.pruned, self._masks, strict=True)
@@ -192,8 +197,8 @@ def _optimizer_state(model: keras.Model, variable: keras.Variable) -> Iterator[k
             yield state
 
 
-def _tflite_layout(variable: keras.Variable) -> NDArray[np.floating]:
-    return np.moveaxis(_to_numpy(variable), -1, 0)  # [..., in, out] -> [out, ..., in]
+def _tflite_layout(chosen: Chosen) -> NDArray[np.floating]:
+    return chosen.layout.to_tflite(_to_numpy(chosen.variable))
 
 
 def _to_numpy(variable: keras.Variable) -> NDArray[np.floating]:

@@ -28,7 +28,7 @@ def test_training_ends_with_exactly_the_zeros_asked_for(small_model, fit, zeros,
 def test_no_negative_zero_is_left(small_model, fit):
     pruner = prune.Pruner(small_model, immediately(0.9))
     fit(small_model, pruner.callback())
-    for variable in pruner.selection.pruned:
+    for variable in (chosen.variable for chosen in pruner.selection.pruned):
         weights = variable.numpy()
         assert not np.signbit(weights[weights == 0]).any()
 
@@ -81,7 +81,7 @@ def test_pruned_weights_have_no_optimizer_state(small_model, fit):
     fit(small_model)
     pruner.update(0)
     optimizer = small_model.optimizer
-    for variable in pruner.selection.pruned:
+    for variable in (chosen.variable for chosen in pruner.selection.pruned):
         index = optimizer._get_variable_index(variable)
         for state in (optimizer._momentums[index], optimizer._velocities[index]):
             values = keras.ops.convert_to_numpy(state)
@@ -96,7 +96,7 @@ def test_optimizer_state_behind_a_loss_scale_is_cleared(small_model, fit):
     fit(small_model, optimizer=keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(momentum=0.9)))
     pruner.update(0)
     optimizer = small_model.optimizer.inner_optimizer
-    variable = pruner.selection.pruned[1]
+    variable = pruner.selection.pruned[1].variable
     momentum = optimizer.momentums[optimizer._get_variable_index(variable)].numpy()
     assert not momentum[variable.numpy() == 0].any()
     assert momentum.any()
@@ -174,7 +174,7 @@ def test_check_refuses_a_variable_that_is_not_sparse_enough(small_model):
 def test_check_refuses_a_negative_zero(small_model):
     pruner = prune.Pruner(small_model, immediately())
     pruner.update(0)
-    variable = pruner.selection.pruned[0]
+    variable = pruner.selection.pruned[0].variable
     variable.assign(np.where(variable.numpy() == 0, np.float32(-0.0), variable.numpy()))
     with pytest.raises(VerificationError, match=r"small/conv/kernel: has -0\.0"):
         pruner.check()
