@@ -9,7 +9,7 @@ from sparsetool.prune.errors import PruningError
 from sparsetool.prune.layouts import Layout, layout_of, why_no_layout
 from sparsetool.prune.model_weights import ModelWeight, model_weights, unbuilt_layers
 from sparsetool.prune.patterns import check_patterns, matching
-from sparsetool.prune.structures import ELEMENT, Channels, Structure, check_shape
+from sparsetool.prune.structures import ELEMENT, Channels, Structure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +194,7 @@ def _check_fit(shape: tuple[int, ...], structure: Structure, name: str) -> None:
     if isinstance(structure, Channels) and shape[0] == 1:
         problem = "has one output on the TFLite layout, so that its channels would all go or all stay; exclude it"
         raise PruningError(name, problem)
-    check_shape(shape, structure, name=name)
+    structure.units(shape, name=name)
 
 
 def _because(rule: Rule) -> str:
