@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sparsetool.prune.errors import PruningError
 from sparsetool.prune.masks import block_scores, magnitude_mask, pruned_blocks
-from sparsetool.prune.schedules import ConstantSparsity, PolynomialDecay, Schedule
+from sparsetool.prune.schedule_check import check_schedule, schedule_in_steps
+from sparsetool.prune.schedules import CallableSchedule, ConstantSparsity, PolynomialDecay, Schedule
 
 if TYPE_CHECKING:
     from sparsetool.prune.callback import PruningCallback
@@ -33,6 +34,7 @@ _NEEDS_KERAS = {
 }
 
 __all__ = [
+    "CallableSchedule",
     "ConstantSparsity",
     "PolynomialDecay",
     "Pruner",
@@ -45,11 +47,13 @@ __all__ = [
     "VariableSparsity",
     "accuracy",
     "block_scores",
+    "check_schedule",
     "load_checkpoint",
     "magnitude_mask",
     "make_deterministic",
     "pruned_blocks",
     "save_checkpoint",
+    "schedule_in_steps",
     "select_variables",
     "train",
 ]

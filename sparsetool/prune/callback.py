@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
-from sparsetool.prune.errors import PruningError
 from sparsetool.prune.pruner import Pruner
+from sparsetool.prune.schedule_check import check_schedule, schedule_in_steps
 from sparsetool.prune.schedules import last_due_step
 
 
@@ -33,10 +33,12 @@ class PruningCallback(keras.callbacks.Callback):  # type: ignore[misc]
             PruningError: in the planned number of steps, no refresh is due, or none that reaches the target.
         """
         del logs
-        steps = self.params.get("steps")  # in an epoch; None where the data does not tell
+        per_epoch = self.params.get("steps")  # None where the data does not tell
+        length = {"steps_per_epoch": per_epoch, "steps_per_execution": self.model.steps_per_execution}
+        steps = per_epoch and self._steps_done + self.params["epochs"] * per_epoch
+        self.pruner.schedule = schedule_in_steps(self.pruner.schedule, steps=steps, **length)
         if steps:
-            last_group = (steps - 1) // self.model.steps_per_execution * self.model.steps_per_execution
-            self._check_plan(self._steps_done + (self.params["epochs"] - 1) * steps + last_group)
+            check_schedule(self.pruner.schedule, steps, **length)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Note where the epoch starts, since Keras counts batches within it."""
@@ -62,17 +64,3 @@ class PruningCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Zero pruned weights again, since an optimizer that averages weights has just replaced them."""
         del logs
         self.pruner.apply()
-
-    def _check_plan(self, last_step: int) -> None:
-        schedule = self.pruner.schedule
-        due = last_due_step(schedule, 0, last_step)
-        plan = f"the last step of this training that can refresh masks is {last_step}"
-        if due is None:
-            raise PruningError("schedule", f"never prunes: {plan}, before the first one of {schedule}; begin earlier")
-        if schedule.sparsity(due) != schedule.target:
-            raise PruningError(
-                "schedule",
-                f"never reaches its target: {plan}, the last refresh is at step {due} with sparsity "
-                f"{schedule.sparsity(due):.4f} of {schedule.target}; train longer, or let end_step be "
-                "a multiple of frequency after begin_step and before the end of training",
-            )
