@@ -1,6 +1,6 @@
 """Prune a Keras model while it trains."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -80,6 +80,7 @@ class Pruner:
                 raise PruningError(variable.path, "another Pruner holds it already; strip() that one first")
             block_scores(_tflite_layout(variable), block_size, name=variable.path)
         self._masks = [_attach_mask(variable) for variable in self.selection.pruned]
+        self.observers: list[Callable[[int, Pruner], None]] = []
         _retrace(model)
 
     def callback(self) -> keras.callbacks.Callback:
@@ -102,6 +103,13 @@ class Pruner:
             kept = magnitude_mask(_tflite_layout(variable), sparsity, self.block_size, name=variable.path)
             mask.assign(np.moveaxis(kept, 0, -1))
         self.apply()
+        for observer in self.observers:
+            observer(step, self)
+
+    @property
+    def masks(self) -> tuple[keras.Variable, ...]:
+        """The boolean mask of each pruned variable, in the layout of Keras."""
+        return tuple(self._masks)
 
     def apply(self) -> None:
         """Zero the pruned weights and the optimizer state of pruned weights.
