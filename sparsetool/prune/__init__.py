@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sparsetool.prune.errors import PruningError
-from sparsetool.prune.masks import block_scores, magnitude_mask, pruned_blocks
+from sparsetool.prune.masks import global_masks, global_zeros_asked, keep_mask, zeros_asked
 from sparsetool.prune.schedules import ConstantSparsity, PolynomialDecay, Schedule
 
 if TYPE_CHECKING:
