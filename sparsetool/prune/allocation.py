@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsetool.prune.errors import PruningError
-from sparsetool.prune.masks import global_masks, keep_mask, zeros_asked
+from sparsetool.prune.masks import global_masks, global_zeros_asked, keep_mask, zeros_asked
 from sparsetool.prune.policy import Chosen
 from sparsetool.prune.structures import NOfM, Structure
 
@@ -75,9 +75,8 @@ class Allocation:
                 list(zip(names, scores, strict=True)), sparsity, self._structure, min_kept=self._min_kept
             )
         else:
-            share = sparsity / target if target else 0.0
             kept = [
-                keep_mask(score, share * self._own_target(c, target), c.structure, name=name)
+                keep_mask(score, self._own_sparsity(c, sparsity, target), c.structure, name=name)
                 for c, score, name in zip(self._chosen, scores, names, strict=True)
             ]
         return [c.layout.from_tflite(mask) for c, mask in zip(self._chosen, kept, strict=True)]
@@ -93,7 +92,8 @@ class Allocation:
         zeros = self.zeros(target)
         if zeros is not None:
             return sum(zeros)
-        return sum(int(np.count_nonzero(~mask)) for mask in self.masks(target, target))
+        shapes = [(c.variable.path, c.layout.tflite_shape) for c in self._chosen]
+        return global_zeros_asked(shapes, target, self._structure)
 
     def _refuse_own_ways(self) -> None:
         for chosen in self._chosen:
@@ -103,11 +103,15 @@ class Allocation:
                     'has a target or a structure of its own, which scope="global" cannot keep to; take scope="layer"',
                 )
 
+    def _own_sparsity(self, chosen: Chosen, sparsity: float, target: float) -> float:
+        own = self._own_target(chosen, target)
+        return sparsity if own == target or not target else sparsity / target * own
+
     def _own_target(self, chosen: Chosen, target: float) -> float:
         own = chosen.target_sparsity
         if not isinstance(chosen.structure, NOfM):
             return target if own is None else own
-        full = chosen.structure.sparsity
+        full = chosen.structure.max_sparsity
         asked = target if own is None and chosen.structure == self._structure else own
         if asked is not None and abs(asked - full) > 1e-6:
             raise PruningError(
@@ -134,6 +138,3 @@ def to_numpy(variable: keras.Variable) -> NDArray[np.floating]:
     values: NDArray[Any] = variable.numpy()
     return values if values.dtype in (np.float32, np.float64) else values.astype(np.float32)
 
-
-def _tflite_shape(chosen: Chosen) -> tuple[int, ...]:
-    return chosen.layout.to_tflite(np.broadcast_to(np.float32(0), tuple(chosen.variable.shape))).shape
