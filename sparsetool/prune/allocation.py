@@ -137,4 +137,3 @@ def to_numpy(variable: keras.Variable) -> NDArray[np.floating]:
     """Return a variable's values, those in half precision as float32."""
     values: NDArray[Any] = variable.numpy()
     return values if values.dtype in (np.float32, np.float64) else values.astype(np.float32)
-

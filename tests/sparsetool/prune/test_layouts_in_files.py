@@ -91,6 +91,13 @@ LAYERS = {
     "Conv2D": ((6, 6, 8), lambda k: k.Conv2D(12, 3), WIDE, CONV, as_stored),
     "Conv2D 1x1": ((6, 6, 8), lambda k: k.Conv2D(12, 1), WIDE, CONV, as_stored),
     "Conv2D in groups": ((6, 6, 8), lambda k: k.Conv2D(12, 3, groups=2), WIDE, CONV, as_stored),
+    "Conv2D, channels first": (
+        (8, 6, 6),
+        lambda k: k.Conv2D(12, 3, data_format="channels_first"),
+        WIDE,
+        CONV,
+        as_stored,
+    ),
     "Conv2D, dilated": ((9, 9, 8), lambda k: k.Conv2D(12, 3, dilation_rate=2), WIDE, CONV, as_stored),
     "Conv3D": ((5, 6, 6, 8), lambda k: k.Conv3D(12, 3), WIDE, ["CONV_3D"], as_keras_has_it),
     "Conv1DTranspose": ((10, 8), lambda k: k.Conv1DTranspose(12, 3), WIDE, ["TRANSPOSE_CONV"], as_stored),
@@ -144,6 +151,7 @@ LAYERS = {
         as_stored,
     ),
     "ConvLSTM1D": ((4, 6, 8), lambda k: k.ConvLSTM1D(12, 3), WIDE, CONV * 2, as_stored),
+    "ConvLSTM3D": ((3, 4, 4, 4, 8), lambda k: k.ConvLSTM3D(12, 2), WIDE, ["CONV_3D"] * 2, as_keras_has_it),
     "ConvLSTM2D": ((4, 6, 6, 8), lambda k: k.ConvLSTM2D(12, 3), WIDE, CONV * 2, as_stored),
 }
 
@@ -222,3 +230,13 @@ def test_blocks_on_the_layout_are_blocks_in_the_file(name):
 )
 def test_blocks_of_attention_are_blocks_in_the_file(kind, sizes):
     _assert_blocks_are_kept(_attention(kind, **sizes), Block((2, 4)), ["FULLY_CONNECTED"] * 4, as_stored)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_blocks_of_an_embedding_that_is_used_backwards_are_blocks_in_the_file(tied):
+    import keras
+
+    tokens = keras.Input((5,), dtype="int32")
+    embedding = keras.layers.ReversibleEmbedding(20, 8, tie_weights=tied)
+    model = keras.Model(tokens, embedding(embedding(tokens), reverse=True))
+    _assert_blocks_are_kept(model, WIDE, ["GATHER"] if tied else ["GATHER", "FULLY_CONNECTED"], as_stored)
