@@ -90,7 +90,9 @@ def global_masks(
     return [structure.expand(units, layer) for units, layer in zip(kept, checked, strict=True)]
 
 
-def zeros_asked(shape: tuple[int, ...], sparsity: float, structure: Structure = ELEMENT, *, name: str = "weights") -> int:
+def zeros_asked(
+    shape: tuple[int, ...], sparsity: float, structure: Structure = ELEMENT, *, name: str = "weights"
+) -> int:
     """Return how many weights `keep_mask` prunes of scores of this shape.
 
     Raises:
