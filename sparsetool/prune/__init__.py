@@ -1,6 +1,6 @@
 """Prune a Keras model while it trains, and keep the result in a small checkpoint.
 
-Schedules and masks need numpy only; the rest brings in Keras at first use.
+Schedules, structures and masks need numpy only; the rest brings in Keras at first use.
 """
 
 from importlib import import_module
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sparsetool.prune.errors import PruningError
 from sparsetool.prune.masks import global_masks, global_zeros_asked, keep_mask, zeros_asked
 from sparsetool.prune.schedules import ConstantSparsity, PolynomialDecay, Schedule
+from sparsetool.prune.structures import ELEMENT, Block, Channels, NOfM, Structure
 
 if TYPE_CHECKING:
     from sparsetool.prune.callback import PruningCallback
@@ -33,7 +34,11 @@ _NEEDS_KERAS = {
 }
 
 __all__ = [
+    "ELEMENT",
+    "Block",
+    "Channels",
     "ConstantSparsity",
+    "NOfM",
     "PolynomialDecay",
     "Pruner",
     "PruningCallback",
@@ -41,17 +46,19 @@ __all__ = [
     "Schedule",
     "Selection",
     "Skipped",
+    "Structure",
     "TrainingSettings",
     "VariableSparsity",
     "accuracy",
-    "block_scores",
+    "global_masks",
+    "global_zeros_asked",
+    "keep_mask",
     "load_checkpoint",
-    "magnitude_mask",
     "make_deterministic",
-    "pruned_blocks",
     "save_checkpoint",
     "select_variables",
     "train",
+    "zeros_asked",
 ]
 
 
