@@ -8,7 +8,7 @@ from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.run_folder import RunFolder, sha256
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions, source_digest
-from sparsetool.prune import ConstantSparsity, PolynomialDecay, Schedule
+from sparsetool.prune import Block, ConstantSparsity, PolynomialDecay, Schedule
 from sparsetool.recipe import ConstantSparsitySection, PruneSection, Recipe, TrainSection
 from sparsetool.report.records import LayerRecord, TrainingRecord
 from sparsetool_converters.errors import MissingExtraError
@@ -51,7 +51,7 @@ def train_and_prune(recipe: Recipe, user: UserModel, folder: RunFolder, listener
         pruner = Pruner(
             model,
             schedule_of(section),
-            block_size=section.block_size,
+            structure=Block(section.block_size),
             include=section.include,
             exclude=section.exclude,
         )

@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from sparsetool.prune.errors import PruningError
 from sparsetool.prune.masks import global_masks, global_zeros_asked, keep_mask, zeros_asked
-from sparsetool.prune.schedules import ConstantSparsity, PolynomialDecay, Schedule
-from sparsetool.prune.structures import ELEMENT, Block, Channels, NOfM, Structure
+from sparsetool.prune.schedule_check import check_schedule, schedule_in_steps
+from sparsetool.prune.schedules import CallableSchedule, ConstantSparsity, PolynomialDecay, Schedule
+from sparsetool.prune.structures import Block, Channels, NOfM, Structure
 
 if TYPE_CHECKING:
     from sparsetool.prune.callback import PruningCallback
     from sparsetool.prune.checkpoint import load_checkpoint, save_checkpoint
-    from sparsetool.prune.policy import Selection, Skipped, select_variables
+    from sparsetool.prune.policy import Chosen, Rule, Selection, Skipped, select_variables
     from sparsetool.prune.pruner import Pruner, VariableSparsity
     from sparsetool.prune.training import TrainingSettings, accuracy, make_deterministic, train
 
 _NEEDS_KERAS = {
+    "Chosen": "policy",
     "Pruner": "pruner",
     "PruningCallback": "callback",
+    "Rule": "policy",
     "Selection": "policy",
     "Skipped": "policy",
     "TrainingSettings": "training",
@@ -34,15 +37,17 @@ _NEEDS_KERAS = {
 }
 
 __all__ = [
-    "ELEMENT",
     "Block",
+    "CallableSchedule",
     "Channels",
+    "Chosen",
     "ConstantSparsity",
     "NOfM",
     "PolynomialDecay",
     "Pruner",
     "PruningCallback",
     "PruningError",
+    "Rule",
     "Schedule",
     "Selection",
     "Skipped",
@@ -50,12 +55,14 @@ __all__ = [
     "TrainingSettings",
     "VariableSparsity",
     "accuracy",
+    "check_schedule",
     "global_masks",
     "global_zeros_asked",
     "keep_mask",
     "load_checkpoint",
     "make_deterministic",
     "save_checkpoint",
+    "schedule_in_steps",
     "select_variables",
     "train",
     "zeros_asked",
