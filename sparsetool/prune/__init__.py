@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from sparsetool.prune.checkpoint import load_checkpoint, save_checkpoint
     from sparsetool.prune.policy import Selection, Skipped, select_variables
     from sparsetool.prune.pruner import Pruner, VariableSparsity
+    from sparsetool.prune.recorder import PruningRecorder
     from sparsetool.prune.training import TrainingSettings, accuracy, make_deterministic, train
 
 _NEEDS_KERAS = {
     "Pruner": "pruner",
     "PruningCallback": "callback",
+    "PruningRecorder": "recorder",
     "Selection": "policy",
     "Skipped": "policy",
     "TrainingSettings": "training",
@@ -40,6 +42,7 @@ __all__ = [
     "Pruner",
     "PruningCallback",
     "PruningError",
+    "PruningRecorder",
     "Schedule",
     "Selection",
     "Skipped",
