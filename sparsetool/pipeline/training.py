@@ -10,7 +10,7 @@ from sparsetool.pipeline.run_folder import RunFolder, sha256
 from sparsetool.pipeline.schedule_source import schedule_of, schedule_source
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions, source_digest
-from sparsetool.prune import Schedule, check_schedule, schedule_in_steps
+from sparsetool.prune import Schedule
 from sparsetool.recipe import PruneSection, Recipe, TrainSection
 from sparsetool.report.pruning_record import ARRAYS, NUMBERS, record_files
 from sparsetool.report.records import LayerRecord, TrainingRecord
@@ -122,12 +122,13 @@ def pruner_of(section: PruneSection, schedule: Schedule, model: Any, samples: in
     Raises:
         PruningError: a schedule or choice of variables that cannot be carried out.
     """
-    from sparsetool.prune import Pruner
+    from sparsetool.prune import Block, Pruner
 
+    structure = Block(section.block_size)
+    pruner = Pruner(model, schedule, structure=structure, include=section.include, exclude=section.exclude)
     steps, steps_per_epoch = training_length(section, samples)
-    plain = schedule_in_steps(schedule, steps=steps, steps_per_epoch=steps_per_epoch)
-    check_schedule(plain, steps)
-    return Pruner(model, plain, block_size=section.block_size, include=section.include, exclude=section.exclude)
+    pruner.plan(steps=steps, steps_per_epoch=steps_per_epoch)
+    return pruner
 
 
 def training_length(section: TrainSection, samples: int) -> tuple[int, int]:

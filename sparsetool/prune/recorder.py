@@ -4,13 +4,14 @@ import math
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsetool.prune.allocation import to_numpy
 from sparsetool.prune.errors import PruningError
-from sparsetool.prune.masks import magnitude_mask
+from sparsetool.prune.masks import keep_mask
 from sparsetool.prune.pruner import Pruner
+from sparsetool.prune.structures import Block
 from sparsetool.report.pruning_record import (
     Corner,
     Metrics,
@@ -22,7 +23,7 @@ from sparsetool.report.pruning_record import (
 )
 
 MOST_REFRESHES, MOST_METRICS, MOST_MASKS = 2048, 1024, 64
-EXAMPLES = {"1x1": (1, 1), "1x2": (1, 2)}  # of the announcement of pruning in TensorFlow, May 2019
+EXAMPLES = {"1x1": Block((1, 1)), "1x2": Block((1, 2))}  # of the announcement of pruning in TensorFlow, May 2019
 
 T = TypeVar("T")
 
@@ -46,10 +47,14 @@ class PruningRecorder:
         self._refreshes: _Thinned[Refresh] = _Thinned(MOST_REFRESHES)
         self._metrics: _Thinned[Metrics] = _Thinned(MOST_METRICS)
         self._masks: _Thinned[tuple[int, list[NDArray[np.uint8]]]] = _Thinned(MOST_MASKS)
-        before = [_tflite_layout(variable) for variable in pruner.selection.pruned]
-        self._shapes = [weights.shape for weights in before]
+        chosen = pruner.selection.pruned
+        before = [choice.layout.to_tflite(to_numpy(choice.variable)) for choice in chosen]  # [out, ..., in]
         self._weights = [corner_of(weights) for weights in before]
-        self._examples = [_examples(weights, pruner.schedule.target) for weights in before]
+        targets = [choice.target_sparsity for choice in chosen]
+        self._examples = [
+            _examples(weights, pruner.schedule.target if target is None else target)
+            for weights, target in zip(before, targets, strict=True)
+        ]
         pruner.observers.append(self._on_refresh)
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
@@ -69,11 +74,11 @@ class PruningRecorder:
                 variables=tuple(
                     RecordedVariable(
                         variable=measured.variable,
-                        shape=shape,
+                        shape=choice.layout.tflite_shape,
                         weights=measured.weights,
                         target_zeros=measured.target_zeros,
                     )
-                    for measured, shape in zip(self._pruner.report(), self._shapes, strict=True)
+                    for measured, choice in zip(self._pruner.report(), self._pruner.selection.pruned, strict=True)
                 ),
                 refreshes=tuple(self._refreshes.items()),
                 metrics=tuple(self._metrics.items()),
@@ -93,8 +98,11 @@ class PruningRecorder:
     def _on_refresh(self, step: int, pruner: Pruner) -> None:
         zeros = tuple(measured.zeros for measured in pruner.report())
         self._refreshes.add(Refresh(step=step, asked=float(pruner.schedule.sparsity(step)), zeros=zeros))
-        corners = [np.packbits(corner_of(_tflite_layout(mask)), axis=-1) for mask in pruner.masks]
-        self._masks.add((step, corners))
+        corners = [
+            corner_of(choice.layout.to_tflite(mask.numpy()))
+            for choice, mask in zip(pruner.selection.pruned, pruner.masks, strict=True)
+        ]
+        self._masks.add((step, [np.packbits(corner, axis=-1) for corner in corners]))
 
 
 class _Thinned(Generic[T]):
@@ -120,9 +128,9 @@ class _Thinned(Generic[T]):
 
 def _examples(weights: NDArray[np.floating], sparsity: float) -> dict[str, NDArray[np.bool_]]:
     found = {}
-    for name, block_size in EXAMPLES.items():
+    for name, structure in EXAMPLES.items():
         try:
-            found[name] = corner_of(magnitude_mask(weights, sparsity, block_size))
+            found[name] = corner_of(keep_mask(np.abs(weights), sparsity, structure))
         except PruningError:  # a shape that this block does not divide
             continue
     return found
@@ -132,7 +140,3 @@ def _unpacked(masks: list[NDArray[np.uint8]], shape: tuple[int, ...]) -> NDArray
     if not masks:
         return np.ones((0, *shape), np.bool_)
     return np.unpackbits(np.stack(masks), axis=-1, count=shape[-1]).astype(np.bool_)
-
-
-def _tflite_layout(variable: keras.Variable) -> NDArray[np.floating]:
-    return np.moveaxis(keras.ops.convert_to_numpy(variable), -1, 0)

@@ -95,6 +95,11 @@ class Timed:
         if end != NO_END and end < begin:
             raise PruningError("end_step", f"must not come before begin_step {begin}; got {end} (-1 is no end)")
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether all is in plain steps, so that no length of training is needed."""
+        return all(isinstance(span, int) for span in (self.begin_step, self.end_step, self.frequency))
+
     def plain_steps(self) -> tuple[int, int, int]:
         """Return `begin_step`, `end_step` and `frequency`, all of them steps.
 

@@ -109,8 +109,8 @@ def plan_summary(plan: PruningPlan) -> tuple[str, ...]:
     return (
         f"schedule: {plan.schedule}",
         f"training: {plan.steps:,} steps; epochs: {plan.epochs:,} of {plan.steps_per_epoch:,} steps",
-        f"refreshes: {len(plan.refreshes):,}, from {first.step / plan.steps:.0%} to {last.step / plan.steps:.0%} of the "
-        f"run; {plan.steps - last.step:,} steps are left to train at the last sparsity",
+        f"refreshes: {len(plan.refreshes):,}, from {first.step / plan.steps:.0%} to {last.step / plan.steps:.0%} of "
+        f"the run; {plan.steps - last.step:,} steps are left to train at the last sparsity",
     )
 
 
