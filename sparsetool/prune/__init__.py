@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from sparsetool.prune.checkpoint import load_checkpoint, save_checkpoint
     from sparsetool.prune.policy import Chosen, Rule, Selection, Skipped, select_variables
     from sparsetool.prune.pruner import Pruner, VariableSparsity
+    from sparsetool.prune.recorder import PruningRecorder
     from sparsetool.prune.training import TrainingSettings, accuracy, make_deterministic, train
 
 _NEEDS_KERAS = {
     "Chosen": "policy",
     "Pruner": "pruner",
     "PruningCallback": "callback",
+    "PruningRecorder": "recorder",
     "Rule": "policy",
     "Selection": "policy",
     "Skipped": "policy",
@@ -47,6 +49,7 @@ __all__ = [
     "Pruner",
     "PruningCallback",
     "PruningError",
+    "PruningRecorder",
     "Rule",
     "Schedule",
     "Selection",
