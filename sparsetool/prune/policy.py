@@ -8,8 +8,8 @@ import keras
 from sparsetool.prune.errors import PruningError
 from sparsetool.prune.layouts import Layout, layout_of, why_no_layout
 from sparsetool.prune.model_weights import ModelWeight, model_weights, unbuilt_layers
-from sparsetool.prune.patterns import check_patterns, matching
-from sparsetool.prune.rules import Rule
+from sparsetool.prune.patterns import check_patterns, listed, matching
+from sparsetool.prune.rules import Rule, check_structure
 from sparsetool.prune.structures import ELEMENT, WAY_OUT, Channels, Structure
 
 
@@ -77,6 +77,7 @@ def select_variables(
         PruningError: the model is not built, a pattern or a layer's name matches nothing, a structure does not divide
             a shape, or nothing is left.
     """
+    check_structure(structure, "structure")
     weights = model_weights(model)
     if not weights:
         raise PruningError(model.name, "has no trainable variables yet; build it or call it once first")
@@ -95,7 +96,7 @@ def select_variables(
         Skipped(variable=path, reason="is not built, so it has no weights yet") for path in unbuilt_layers(model)
     ]
     if not pruned:
-        reasons = "; ".join(f"{skip.variable} {skip.reason}" for skip in skipped)
+        reasons = listed([f"{skip.variable} {skip.reason}" for skip in skipped])
         raise PruningError(model.name, f"nothing is left to prune: {reasons}")
     return Selection(pruned=tuple(pruned), skipped=tuple(skipped))
 
@@ -110,7 +111,7 @@ def _decide(
     if next(matching(include, weight.path), None) is None:
         return "is not included"
     if weight.frozen:
-        return "is frozen: its layer is not trainable"
+        return "is frozen: it, or a layer that it is in, is not trainable"
     if not keras.backend.is_float_dtype(weight.variable.dtype):
         return f"is {weight.variable.dtype}, not floating"
     layout = _layout(weight)

@@ -30,7 +30,7 @@ class Rule:
         reason: why it is left alone, a clause that begins with a verb.
 
     Raises:
-        PruningError: a sparsity outside [0, 1), or no column allowed.
+        PruningError: a sparsity outside [0, 1), no column allowed, or a text where a tuple of names belongs.
     """
 
     pattern: str = "*"
@@ -45,7 +45,26 @@ class Rule:
 
     def __post_init__(self) -> None:
         subject = f"rule {self.pattern!r}"
+        for field, names in (("layers", self.layers), ("operators", self.operators)):
+            if isinstance(names, str):
+                raise PruningError(subject, f"{field} must be several names, as in ({names!r},); got {names!r}")
+        if self.structure is not None:
+            check_structure(self.structure, subject)
         if self.target_sparsity is not None and not 0.0 <= self.target_sparsity < 1.0:
             raise PruningError(subject, f"target_sparsity must be at least 0 and below 1; got {self.target_sparsity}")
         if self.max_columns is not None and self.max_columns < 1:
             raise PruningError(subject, f"max_columns must be 1 or more; got {self.max_columns}")
+
+
+def check_structure(structure: object, subject: str) -> None:
+    """Refuse what is no structure.
+
+    Args:
+        structure: what was given as one.
+        subject: what it was given to, for the error.
+
+    Raises:
+        PruningError: it is none.
+    """
+    if not isinstance(structure, Structure):
+        raise PruningError(subject, f"structure must be a Block, an NOfM or Channels; got {structure!r}")
