@@ -132,6 +132,14 @@ def test_a_subclass_counts_as_its_base_and_what_it_adds_as_a_matrix():
     assert (added.tflite_shape, added.operator) == ((3, 4), "")
 
 
+def test_a_kernel_that_a_subclass_shapes_otherwise_counts_as_that_of_a_custom_layer():
+    from keras import layers
+
+    for layer in (layers.LSTMCell(4), layers.EinsumDense("abc,cde->abde", (None, 3, 4))):
+        found = layout(layer, (5, 7))
+        assert (found.tflite_shape, found.operator) == ((7, 5), "")
+
+
 @pytest.mark.parametrize(
     ("shape", "name"), [((3,), "kernel"), ((1, 1, 4), "token"), ((2, 3), "bias"), ((2, 3), "lora_kernel_a")]
 )

@@ -177,6 +177,28 @@ def test_recurrent_kernels_are_encoded_in_the_body_of_their_loop():
 
 
 @pytest.mark.keras
+@pytest.mark.parametrize("kind", ["called twice", "TimeDistributed", "unrolled"])
+def test_weights_with_several_readers_end_up_dense(kind):
+    import keras
+    from keras import layers
+
+    x = keras.Input((4, 32))
+    shared = layers.Dense(32)
+    y = {
+        "called twice": lambda: shared(shared(x)),
+        "TimeDistributed": lambda: layers.TimeDistributed(shared)(x),
+        "unrolled": lambda: layers.SimpleRNN(32, unroll=True)(x),
+    }[kind]()
+    model = keras.Model(x, y)
+    selection = _pruned(model, prune.for_target("litert"), 0.9)
+    plan = make_plan(Model.from_bytes(export_model(model)), LITERT)
+    kept = [d.reason for d in plan.decisions if d.op == "FULLY_CONNECTED"]
+    assert not plan.encoded()
+    assert len(kept) == len(selection.pruned)
+    assert all(reason.endswith("readers; only weights with one are encoded") for reason in kept)
+
+
+@pytest.mark.keras
 def test_the_micro_planner_encodes_exactly_what_was_pruned():
     model = _separable()
     selection = _pruned(model, prune.for_target("tflm"), 0.9)
