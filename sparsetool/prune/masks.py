@@ -121,7 +121,7 @@ def _pruned_units(units: int, sparsity: float, structure: Structure) -> int:
 
     What is kept is rounded, not what is pruned: to nearest, a half to even, and at least 1. So it is in
     _update_mask of pruning_impl.py in tensorflow/model-optimization 0.8.1, in float32. In float64, 2 % of the
-    counts of layers up to 3.3 million weights are off by one.
+    counts tried for up to 3.3 million weights were off by one.
     """
     if not 0.0 <= sparsity < 1.0:
         raise PruningError("sparsity", f"must be at least 0 and below 1; got {sparsity}")
@@ -183,12 +183,12 @@ def _keep_highest(layers: Sequence[Scores], pruned: int) -> list[Mask]:
         return [np.ones_like(scores, np.bool_) for scores in layers]
     threshold = _nth_lowest(np.concatenate([scores.ravel(order="K") for scores in layers]), pruned - 1)
     kept = [scores > threshold for scores in layers]
-    surplus = sum(np.count_nonzero(~mask) for mask in kept) - pruned  # ties at the threshold that must stay
+    surplus = sum(int(np.count_nonzero(~mask)) for mask in kept) - pruned  # ties at the threshold that must stay
     for scores, mask in zip(reversed(layers), reversed(kept), strict=True):
         if surplus == 0:
             break
         ties = scores == threshold
-        staying = min(surplus, np.count_nonzero(ties))
+        staying = min(surplus, int(np.count_nonzero(ties)))
         _keep_last(mask, ties, staying)
         surplus -= staying
     return kept
@@ -205,7 +205,7 @@ def _keep_last(kept: Mask, ties: Mask, count: int) -> None:
     split = np.count_nonzero(here + after > count)  # rows before it stay as they are, or in part
     kept[split:] |= ties[split:]
     if split:
-        _keep_last(kept[split - 1], ties[split - 1], count - after[split - 1])
+        _keep_last(kept[split - 1], ties[split - 1], count - int(after[split - 1]))
 
 
 def _nth_lowest(scores: Scores, index: int) -> np.floating:
