@@ -16,6 +16,8 @@ from sparsetool.prune.errors import PruningError
 from sparsetool.prune.structures import ELEMENT, Block, Mask, NOfM, Scores, Structure
 
 FLOAT32_COUNTS = 2**24  # float32 has every whole number up to here
+SAMPLE = 2**16
+MARGIN = 800  # places in the sample: six times the deviation of a random one
 
 
 def keep_mask(
@@ -209,8 +211,23 @@ def _keep_last(kept: Mask, ties: Mask, count: int) -> None:
 
 
 def _nth_lowest(scores: Scores, index: int) -> np.floating:
-    between = scores[(scores > 0) & (scores < np.inf)]  # many equal scores make np.partition ten times slower
-    zeros = np.count_nonzero(scores <= 0)
-    if index < zeros:
-        return scores.dtype.type(0)
-    return np.partition(between, index - zeros)[index - zeros]  # type: ignore[no-any-return]
+    """Return what would be at this index if the scores were sorted.
+
+    Only what lies between two scores of a sample is looked at closely: that is a small part, and without the many
+    equal zeros of pruned weights, with which np.partition takes ten times as long.
+    """
+    sample = np.sort(scores[:: max(scores.size // SAMPLE, 1)])
+    near = index * sample.size // scores.size
+    low, high = sample[max(near - MARGIN, 0)], sample[min(near + MARGIN, sample.size - 1)]
+    up_to_low = int(np.count_nonzero(scores <= low))
+    between = scores[(scores > low) & (scores < high)]
+    if up_to_low <= index < up_to_low + between.size:
+        return _sorted_at(between, index - up_to_low)
+    for bound in (low, high):  # what is sought may be equal to one
+        if np.count_nonzero(scores < bound) <= index < np.count_nonzero(scores <= bound):
+            return bound  # type: ignore[no-any-return]
+    return _sorted_at(scores, index)  # the sample misled
+
+
+def _sorted_at(scores: Scores, index: int) -> np.floating:
+    return np.partition(scores, index)[index]  # type: ignore[no-any-return]

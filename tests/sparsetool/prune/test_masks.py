@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -26,6 +26,7 @@ few_values = st.sampled_from([0.0, 1.0, 2.0, 3.0])  # so that most scores tie; t
 tied = arrays(np.float32, SHAPE, elements=few_values)
 any_scores = st.one_of(tied, arrays(np.float32, SHAPE, elements=st.floats(0, 1024, width=16)))
 axis_orders = st.permutations(range(3))
+unhurried = settings(deadline=None)  # a busy machine is no failure
 
 
 @st.composite
@@ -79,6 +80,7 @@ def slow_keep_mask(scores, sparsity, structure):
     return kept.reshape(scores.shape)
 
 
+@unhurried
 @given(scores=tied, asked=structures_with_sparsity(), order=axis_orders)
 def test_masks_are_those_of_the_rule_said_slowly(scores, asked, order):
     structure, sparsity = asked
@@ -87,6 +89,7 @@ def test_masks_are_those_of_the_rule_said_slowly(scores, asked, order):
     )
 
 
+@unhurried
 @given(scores=any_scores, asked=structures_with_sparsity())
 def test_zeros_are_exactly_as_many_as_asked(scores, asked):
     structure, sparsity = asked
@@ -96,6 +99,7 @@ def test_zeros_are_exactly_as_many_as_asked(scores, asked):
     assert np.count_nonzero(~mask) == zeros_asked(SHAPE, sparsity, structure)
 
 
+@unhurried
 @given(scores=any_scores, asked=structures_with_sparsity((*BLOCKS, Channels())))
 def test_blocks_and_channels_are_kept_or_pruned_whole(scores, asked):
     structure, sparsity = asked
@@ -103,6 +107,7 @@ def test_blocks_and_channels_are_kept_or_pruned_whole(scores, asked):
     assert all(len(set(mask[unit])) == 1 for unit in units_of(structure, SHAPE))
 
 
+@unhurried
 @given(
     scores=any_scores, structure=st.sampled_from([s for s in STRUCTURES if isinstance(s, NOfM)]), share=st.floats(0, 1)
 )
@@ -113,12 +118,14 @@ def test_each_group_keeps_n_at_the_end_and_no_fewer_before(scores, structure, sh
     assert before.sum(axis=1).min() >= structure.n
 
 
+@unhurried
 @given(scores=any_scores, structure=st.sampled_from(STRUCTURES), shares=st.tuples(st.floats(0, 1), st.floats(0, 1)))
 def test_what_is_pruned_stays_pruned_when_the_sparsity_grows(scores, structure, shares):
     less, more = (keep_mask(scores, share * most(structure), structure) for share in sorted(shares))
     assert np.all(less | ~more)
 
 
+@unhurried
 @given(scores=any_scores, asked=structures_with_sparsity(), order=axis_orders)
 def test_a_mask_is_the_same_in_any_order_in_memory_and_has_that_order(scores, asked, order):
     structure, sparsity = asked
@@ -145,6 +152,7 @@ def test_counts_are_those_of_tfmot_to_the_weight(size, sparsity, kept):
     assert size - zeros_asked((1, size), sparsity) == kept
 
 
+@unhurried
 @given(size=st.integers(1, 3_300_000), sparsity=st.floats(0, 1, exclude_max=True))
 def test_counts_are_those_of_the_formula_in_float32(size, sparsity):
     assert size - zeros_asked((size, 1), sparsity) == tfmot_kept(size, sparsity)
@@ -171,6 +179,31 @@ def test_zeros_that_were_pruned_before_are_pruned_first_and_the_first_of_them():
     np.testing.assert_array_equal(keep_mask(scores, 0.75), [[0, 1, 0, 0], [0, 0, 1, 0]])
 
 
+LARGE = np.random.default_rng(1).random((300, 1000), np.float32)  # more than the sample that selection takes
+EVERY_FOURTH = np.arange(LARGE.size).reshape(LARGE.shape) % 4 == 0  # and no more than that: the sample misleads
+
+
+@pytest.mark.parametrize("sparsity", [0.1, 0.3, 0.5, 0.6, 0.9])
+@pytest.mark.parametrize(
+    "scores",
+    [
+        LARGE,
+        np.where(LARGE < 0.5, 0, LARGE),
+        np.where(EVERY_FOURTH, 0, LARGE),
+        np.where(EVERY_FOURTH, LARGE + 1, LARGE),
+        np.round(LARGE, 1),
+        np.ones_like(LARGE),
+        np.zeros_like(LARGE),
+    ],
+    ids=["random", "half zeros", "every 4th zero", "every 4th high", "10 values", "ones", "zeros"],
+)
+def test_large_arrays_are_pruned_as_if_they_were_sorted(scores, sparsity):
+    expected = np.ones(scores.size, bool)
+    expected[np.argsort(scores, axis=None, kind="stable")[: zeros_asked(scores.shape, sparsity)]] = False
+    np.testing.assert_array_equal(keep_mask(scores, sparsity).ravel(), expected)
+    np.testing.assert_array_equal(keep_mask(np.asfortranarray(scores), sparsity).ravel(), expected)
+
+
 def test_a_score_of_minus_zero_is_zero():
     scores = np.array([[-0.0, 1.0, 0.0, 2.0]], np.float32)
     np.testing.assert_array_equal(keep_mask(scores, 0.25), [[0, 1, 1, 1]])
@@ -193,6 +226,13 @@ def test_blocks_are_consecutive_inputs_of_one_output_of_a_convolution():
 @pytest.mark.parametrize("sparsity", [1 / 3 * 2, 1 - 1 / 3, 0.6666667, float(np.float32(2 / 3))])
 def test_the_full_sparsity_of_n_of_m_may_be_rounded_as_float32_does(sparsity):
     assert zeros_asked((3_001, 9), sparsity, NOfM(1, 3)) == 3_001 * 6
+
+
+@pytest.mark.parametrize(("structure", "inputs"), [(NOfM(1, 3), 12_586_131), (NOfM(3, 7), 9_798_523)])
+def test_the_full_sparsity_of_n_of_m_is_exact_where_float32_is_off_by_one(structure, inputs):
+    pruned = inputs // structure.m * (structure.m - structure.n)
+    assert zeros_asked((1, inputs), structure.max_sparsity, structure) == pruned
+    assert inputs - tfmot_kept(inputs, structure.max_sparsity) != pruned
 
 
 @pytest.mark.parametrize("sparsity", [0.51, 0.5000001, 0.75])
@@ -250,6 +290,7 @@ def slow_global_masks(layers, sparsity, structure, min_kept):
     return [mask.reshape(layer.shape) for mask, layer in zip(kept, layers, strict=True)]
 
 
+@unhurried
 @given(
     layers=st.tuples(
         tied, arrays(np.float32, (2, 8), elements=few_values), arrays(np.float32, (8, 1, 1, 8), elements=few_values)
@@ -272,6 +313,7 @@ def test_global_masks_are_exact_keep_the_minimum_and_have_the_order_of_layers(
     assert all(mask.mean() >= min_kept and mask.any() for mask in masks)
 
 
+@unhurried
 @given(scores=any_scores, shares=st.tuples(st.floats(0, 0.6), st.floats(0, 0.6)))
 def test_what_is_pruned_globally_stays_pruned_when_the_sparsity_grows(scores, shares):
     layers = [("a", scores[:2]), ("b", scores[2:])]
