@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparsetool.prune.errors import PruningError
 from sparsetool.prune.masks import global_masks, global_zeros_asked, keep_mask, zeros_asked
+from sparsetool.prune.rules import Rule
 from sparsetool.prune.schedule_check import check_schedule, schedule_in_steps
 from sparsetool.prune.schedules import CallableSchedule, ConstantSparsity, PolynomialDecay, Schedule
 from sparsetool.prune.structures import ELEMENT, Block, Channels, NOfM, Structure
@@ -15,7 +16,7 @@ from sparsetool.prune.structures import ELEMENT, Block, Channels, NOfM, Structur
 if TYPE_CHECKING:
     from sparsetool.prune.callback import PruningCallback
     from sparsetool.prune.checkpoint import load_checkpoint, save_checkpoint
-    from sparsetool.prune.policy import Chosen, Rule, Selection, Skipped, select_variables
+    from sparsetool.prune.policy import Chosen, Selection, Skipped, select_variables
     from sparsetool.prune.pruner import Pruner, VariableSparsity
     from sparsetool.prune.recorder import PruningRecorder
     from sparsetool.prune.target_rules import for_target
@@ -26,7 +27,6 @@ _NEEDS_KERAS = {
     "Pruner": "pruner",
     "PruningCallback": "callback",
     "PruningRecorder": "recorder",
-    "Rule": "policy",
     "Selection": "policy",
     "Skipped": "policy",
     "TrainingSettings": "training",
