@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from sparsetool.budget import parse_size
+from sparsetool.spans import Span, parse_span
 from sparsetool_converters.costs import Objective
 from sparsetool_converters.errors import RecipeError, UsageError
 from sparsetool_converters.passes.quantize_layers import LayerRecipe, check_layer
@@ -25,7 +26,23 @@ def _size(value: Any) -> Any:
         raise ValueError(str(problem)) from problem
 
 
+def _at_least(least: int) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        try:
+            steps = parse_span(value)
+        except UsageError as problem:
+            raise ValueError(str(problem)) from problem
+        if isinstance(steps, int) and steps < least:
+            raise ValueError(f"must be {least} or more")
+        return value
+
+    return BeforeValidator(check)
+
+
 Size = Annotated[int, BeforeValidator(_size), Field(ge=0)]
+Moment = Annotated[Span, _at_least(0)]  # 500, "2 epochs", "25%"
+MomentOrNever = Annotated[Span, _at_least(-1)]
+Interval = Annotated[Span, _at_least(1)]
 
 
 class _Section(BaseModel):
@@ -58,21 +75,35 @@ class ConstantSparsitySection(_Section):
 
     type: Literal["ConstantSparsity"]
     target_sparsity: Fraction
-    begin_step: Steps
-    end_step: int = -1
-    frequency: Positive = 100
+    begin_step: Moment
+    end_step: MomentOrNever = -1
+    frequency: Interval = 100
 
 
 class PolynomialDecaySection(_Section):
     """`prune.PolynomialDecay`, by its own words."""
 
     type: Literal["PolynomialDecay"]
-    initial_sparsity: Fraction
+    initial_sparsity: Fraction = 0.0
     final_sparsity: Fraction
-    begin_step: Steps
-    end_step: Steps
+    begin_step: Moment
+    end_step: Moment
     power: Annotated[float, Field(gt=0)] = 3
-    frequency: Positive = 100
+    frequency: Interval = 100
+
+
+class CallableScheduleSection(_Section):
+    """`prune.CallableSchedule`, by its own words.
+
+    Attributes:
+        function: where it is: a Python file, relative to the recipe, and the function's name, "curve.py:curve".
+    """
+
+    type: Literal["CallableSchedule"]
+    function: Annotated[str, Field(pattern=r"^.+\.py:[A-Za-z_]\w*$")]
+    begin_step: Moment = 0
+    end_step: Moment = "100%"
+    frequency: Interval = 100
 
 
 class PruneSection(TrainSection):
@@ -85,7 +116,9 @@ class PruneSection(TrainSection):
         exclude: glob patterns of which none may match.
     """
 
-    schedule: Annotated[ConstantSparsitySection | PolynomialDecaySection, Field(discriminator="type")]
+    schedule: Annotated[
+        ConstantSparsitySection | PolynomialDecaySection | CallableScheduleSection, Field(discriminator="type")
+    ]
     block_size: tuple[Positive, Positive] = (1, 1)
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()

@@ -1,25 +1,29 @@
 """Prune a Keras model while it trains, and keep the result in a small checkpoint.
 
-Schedules and masks need numpy only; the rest brings in Keras at first use.
+Schedules, structures and masks need numpy only; the rest brings in Keras at first use.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sparsetool.prune.errors import PruningError
-from sparsetool.prune.masks import block_scores, magnitude_mask, pruned_blocks
-from sparsetool.prune.schedules import ConstantSparsity, PolynomialDecay, Schedule
+from sparsetool.prune.masks import global_masks, global_zeros_asked, keep_mask, zeros_asked
+from sparsetool.prune.schedule_check import check_schedule, schedule_in_steps
+from sparsetool.prune.schedules import CallableSchedule, ConstantSparsity, PolynomialDecay, Schedule
+from sparsetool.prune.structures import Block, Channels, NOfM, Structure
 
 if TYPE_CHECKING:
     from sparsetool.prune.callback import PruningCallback
     from sparsetool.prune.checkpoint import load_checkpoint, save_checkpoint
-    from sparsetool.prune.policy import Selection, Skipped, select_variables
+    from sparsetool.prune.policy import Chosen, Rule, Selection, Skipped, select_variables
     from sparsetool.prune.pruner import Pruner, VariableSparsity
     from sparsetool.prune.training import TrainingSettings, accuracy, make_deterministic, train
 
 _NEEDS_KERAS = {
+    "Chosen": "policy",
     "Pruner": "pruner",
     "PruningCallback": "callback",
+    "Rule": "policy",
     "Selection": "policy",
     "Skipped": "policy",
     "TrainingSettings": "training",
@@ -33,25 +37,35 @@ _NEEDS_KERAS = {
 }
 
 __all__ = [
+    "Block",
+    "CallableSchedule",
+    "Channels",
+    "Chosen",
     "ConstantSparsity",
+    "NOfM",
     "PolynomialDecay",
     "Pruner",
     "PruningCallback",
     "PruningError",
+    "Rule",
     "Schedule",
     "Selection",
     "Skipped",
+    "Structure",
     "TrainingSettings",
     "VariableSparsity",
     "accuracy",
-    "block_scores",
+    "check_schedule",
+    "global_masks",
+    "global_zeros_asked",
+    "keep_mask",
     "load_checkpoint",
-    "magnitude_mask",
     "make_deterministic",
-    "pruned_blocks",
     "save_checkpoint",
+    "schedule_in_steps",
     "select_variables",
     "train",
+    "zeros_asked",
 ]
 
 

@@ -5,6 +5,7 @@ zeros hold in any layer, any loop and any `steps_per_execution`, and no layer ha
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -19,11 +20,17 @@ class MaskConstraint(keras.constraints.Constraint):  # type: ignore[misc]
         inner: constraint that runs first, None for none.
     """
 
-    def __init__(self, mask: keras.Variable, inner: Callable[[object], object] | None = None) -> None:
+    def __init__(self, mask: keras.Variable, inner: Callable[[Any], Any] | None = None) -> None:
         self.mask, self.inner = mask, inner
 
-    def __call__(self, weights: object) -> object:
+    def __call__(self, weights: Any) -> Any:
         """Return the weights, +0.0 where pruned."""
         if self.inner is not None:
             weights = self.inner(weights)
-        return keras.ops.where(self.mask, weights, keras.ops.zeros_like(weights))
+        return zero_where_pruned(weights, self.mask)
+
+
+def zero_where_pruned(values: Any, mask: keras.Variable, zero: float = 0.0) -> Any:
+    """Return a tensor of the values where the mask is True, of `zero` elsewhere; JAX takes no variables in a select."""
+    values, kept = keras.ops.convert_to_tensor(values), keras.ops.convert_to_tensor(mask)
+    return keras.ops.where(kept, values, keras.ops.cast(zero, values.dtype))

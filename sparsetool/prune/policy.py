@@ -1,25 +1,69 @@
-"""Which variables of a Keras model are pruned, with the reason for every one that is not."""
+"""Which variables of a Keras model are pruned and how, with the reason for every one that is not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 import keras
 
 from sparsetool.prune.errors import PruningError
+from sparsetool.prune.layouts import Layout, layout_of, why_no_layout
+from sparsetool.prune.model_weights import ModelWeight, model_weights, unbuilt_layers
+from sparsetool.prune.patterns import check_patterns, matching
+from sparsetool.prune.structures import ELEMENT, Channels, Structure
 
-# Layers whose kernel has its output axis last and its input axis before it, and becomes a FULLY_CONNECTED or
-# CONV_2D weight whose output axis is first: moving that one axis is all that lies between the two layouts.
-PRUNABLE_LAYERS = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D)
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What holds for some variables only.
+
+    A variable is meant if the pattern fits its path and, where `layers` or `operators` are given, one of these fits,
+    too. What a rule leaves at None stays as an earlier one has it; of several that say something, the last wins:
+
+        Rule(layers=("Conv2D",), prune=False, reason="is small"),
+        Rule(pattern="*/head/*", target_sparsity=0.8)
+
+    Attributes:
+        pattern: glob on the path of a variable, such as "*/encoder_?/*/kernel".
+        layers: class names, of which the layer that holds the variable, a layer around it, or a base class of either
+            must have one: "LSTM" means the weights of an LSTM inside a Bidirectional, too. Empty for any.
+        operators: TFLite operators, of which the variable must become the weight of one (`Layout.operator`); "" is the
+            one that is not known. Empty for any.
+        target_sparsity: sparsity at the end of the schedule, in [0, 1); None for the schedule's own.
+        structure: what is pruned or kept as one; None for the one that holds everywhere.
+        max_columns: most inputs per output, on the TFLite layout; a variable with more is left alone. None for any.
+        leave_misfits: whether a variable that the structure does not divide is left alone; else it is an error.
+        prune: False leaves the variable alone, True takes it back.
+        reason: why it is left alone, a clause that begins with a verb.
+
+    Raises:
+        PruningError: a sparsity outside [0, 1), or no column allowed.
+    """
+
+    pattern: str = "*"
+    layers: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    target_sparsity: float | None = None
+    structure: Structure | None = None
+    max_columns: int | None = None
+    leave_misfits: bool = False
+    prune: bool | None = None
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        subject = f"rule {self.pattern!r}"
+        if self.target_sparsity is not None and not 0.0 <= self.target_sparsity < 1.0:
+            raise PruningError(subject, f"target_sparsity must be at least 0 and below 1; got {self.target_sparsity}")
+        if self.max_columns is not None and self.max_columns < 1:
+            raise PruningError(subject, f"max_columns must be 1 or more; got {self.max_columns}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Skipped:
-    """A trainable variable that is left alone.
+    """A variable that is left alone, or a layer that has none yet.
 
     Attributes:
         variable: its path.
-        reason: why.
+        reason: why, a clause that begins with a verb.
     """
 
     variable: str
@@ -27,69 +71,146 @@ class Skipped:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Selection:
-    """What is pruned and what is not; together, every trainable variable of the model, in its order.
+class Chosen:
+    """A variable that is pruned.
 
     Attributes:
-        pruned: the Keras variables to prune.
+        variable: the Keras variable.
+        layout: how it lies on the TFLite layout, where masks are made.
+        structure: what is pruned or kept as one.
+        target_sparsity: sparsity at the end of the schedule; None for the schedule's own.
+    """
+
+    variable: keras.Variable
+    layout: Layout
+    structure: Structure
+    target_sparsity: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What is pruned and what is not; together, every variable that was made to be trained, in the model's order.
+
+    Attributes:
+        pruned: the variables to prune.
         skipped: all others.
     """
 
-    pruned: tuple[keras.Variable, ...]
+    pruned: tuple[Chosen, ...]
     skipped: tuple[Skipped, ...]
 
 
-def select_variables(model: keras.Model, *, include: Sequence[str] = ("*",), exclude: Sequence[str] = ()) -> Selection:
-    """Choose the kernels of Dense, Conv1D and Conv2D layers, however deep they are nested.
+def select_variables(
+    model: keras.Model,
+    *,
+    structure: Structure = ELEMENT,
+    include: Sequence[str] = ("*",),
+    exclude: Sequence[str] = (),
+    rules: Sequence[Rule] = (),
+) -> Selection:
+    """Choose the weights that inputs are multiplied with, however deep their layers are nested, each once.
 
     Args:
-        model: a built Keras model.
-        include: glob patterns on the path of a variable ("hidden/kernel"), of which one must match.
+        model: a built Keras model of any kind.
+        structure: what is pruned or kept as one.
+        include: glob patterns on the path of a variable ("*/hidden/kernel"), of which one must match.
         exclude: glob patterns of which none may match.
+        rules: what holds for some variables only.
 
     Raises:
-        PruningError: the model is not built, a pattern matches no trainable variable, or nothing is left.
+        PruningError: the model is not built, a pattern or a layer's name matches nothing, a structure does not divide
+            a shape, or nothing is left.
     """
-    variables = model.trainable_variables
-    if not model.built or not variables:
+    weights = model_weights(model)
+    if not weights:
         raise PruningError(model.name, "has no trainable variables yet; build it or call it once first")
-    paths = [variable.path for variable in variables]
-    for pattern in (*include, *exclude):
-        if not any(fnmatchcase(path, pattern) for path in paths):
-            raise PruningError(
-                "include/exclude", f"{pattern!r} matches no trainable variable; there are {', '.join(paths)}"
-            )
-    kernels = {id(variable): layer for layer, variable in _kernels(model)}
+    check_patterns("include", include, weights)
+    check_patterns("exclude", exclude, weights)
+    for rule in rules:
+        check_patterns("rules", (rule.pattern,), weights, layers=rule.layers)
     pruned, skipped = [], []
-    for variable in variables:
-        reason = _reason_to_skip(variable, kernels.get(id(variable)), include, exclude)
-        if reason:
-            skipped.append(Skipped(variable=variable.path, reason=reason))
+    for weight in weights:
+        made = _decide(weight, structure, include, exclude, rules)
+        if isinstance(made, str):
+            skipped.append(Skipped(variable=weight.path, reason=made))
         else:
-            pruned.append(variable)
+            pruned.append(made)
+    skipped += [
+        Skipped(variable=path, reason="is not built, so it has no weights yet") for path in unbuilt_layers(model)
+    ]
     if not pruned:
         reasons = "; ".join(f"{skip.variable} {skip.reason}" for skip in skipped)
         raise PruningError(model.name, f"nothing is left to prune: {reasons}")
     return Selection(pruned=tuple(pruned), skipped=tuple(skipped))
 
 
-def _reason_to_skip(
-    variable: keras.Variable, layer: keras.Layer | None, include: Sequence[str], exclude: Sequence[str]
-) -> str:
-    excluding = next((pattern for pattern in exclude if fnmatchcase(variable.path, pattern)), None)
+def _decide(
+    weight: ModelWeight, structure: Structure, include: Sequence[str], exclude: Sequence[str], rules: Sequence[Rule]
+) -> Chosen | str:
+    """What is made of one variable: how it is pruned, or why it is not."""
+    excluding = next(matching(exclude, weight.path), None)
     if excluding is not None:
         return f"is excluded by {excluding!r}"
-    if not any(fnmatchcase(variable.path, pattern) for pattern in include):
+    if next(matching(include, weight.path), None) is None:
         return "is not included"
-    if layer is None:
-        return f"is not a kernel (it has {len(variable.shape)} axes and is named {variable.name!r})"
-    if not isinstance(layer, PRUNABLE_LAYERS):
-        return f"belongs to a {type(layer).__name__}, which is not pruned"
-    return ""
+    if weight.frozen:
+        return "is frozen: its layer is not trainable"
+    if not keras.backend.is_float_dtype(weight.variable.dtype):
+        return f"is {weight.variable.dtype}, not floating"
+    layout = _layout(weight)
+    if layout is None:
+        return why_no_layout(weight.holders[0] if weight.holders else None, weight.variable)
+    applying = [rule for rule in rules if _applies(rule, weight, layout)]
+    verdict = next((rule for rule in reversed(applying) if rule.prune is not None), None)
+    if verdict is not None and not verdict.prune:
+        return verdict.reason or f"is left alone by the rule for {verdict.pattern!r}"
+    return _fit(weight, layout, structure, applying)
 
 
-def _kernels(model: keras.Model) -> Iterator[tuple[keras.Layer, keras.Variable]]:
-    for layer in model._flatten_layers(include_self=True, recursive=True):
-        for variable in layer._trainable_variables:  # its own, not those of the layers inside it
-            if variable.name == "kernel" and len(variable.shape) >= 2:
-                yield layer, variable
+def _fit(weight: ModelWeight, layout: Layout, structure: Structure, applying: Sequence[Rule]) -> Chosen | str:
+    shaping = next((rule for rule in reversed(applying) if rule.structure is not None), None)
+    if shaping is not None and shaping.structure is not None:
+        structure = shaping.structure
+    columns = layout.tflite_shape[-1]
+    for rule in applying:
+        if rule.max_columns is not None and columns > rule.max_columns:
+            return f"has {columns:,} columns; {rule.max_columns:,} are the most{_because(rule)}"
+    try:
+        _check_fit(layout.tflite_shape, structure, weight.path)
+    except PruningError as misfit:
+        if shaping is not None and shaping.leave_misfits:
+            return f"does not fit: {misfit.problem}{_because(shaping)}"
+        raise
+    sparsities = [rule.target_sparsity for rule in applying if rule.target_sparsity is not None]
+    return Chosen(
+        variable=weight.variable,
+        layout=layout,
+        structure=structure,
+        target_sparsity=sparsities[-1] if sparsities else None,
+    )
+
+
+def _check_fit(shape: tuple[int, ...], structure: Structure, name: str) -> None:
+    if isinstance(structure, Channels) and shape[0] == 1:
+        problem = "has one output on the TFLite layout, so that its channels would all go or all stay; exclude it"
+        raise PruningError(name, problem)
+    structure.units(shape, name=name)
+
+
+def _because(rule: Rule) -> str:
+    return f" ({rule.reason})" if rule.reason else ""
+
+
+def _applies(rule: Rule, weight: ModelWeight, layout: Layout) -> bool:
+    return (
+        next(matching((rule.pattern,), weight.path), None) is not None
+        and (not rule.layers or not weight.kinds.isdisjoint(rule.layers))
+        and (not rule.operators or layout.operator in rule.operators)
+    )
+
+
+def _layout(weight: ModelWeight) -> Layout | None:
+    """By the first layer that knows which operator the weight goes to, else by the first that holds it."""
+    layouts = [layout_of(layer, weight.variable) for layer in (weight.holders or (None,))]
+    known = [layout for layout in layouts if layout is not None]
+    return next((layout for layout in known if layout.operator), known[0] if known else None)

@@ -2,14 +2,17 @@
 
 Names, arguments, defaults and formulas are those of pruning_schedule.py in tensorflow/model-optimization
 0.8.1. A step is the number of training batches done before: the first batch is step 0.
+
+Unlike there, a step may also be "2 epochs" or "25%" of the run, until `in_steps` is told how long that is.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
 
 from sparsetool.prune.errors import PruningError
-
-NO_END = -1  # an end_step that never comes
+from sparsetool.prune.timing import NO_END, Timed
+from sparsetool.spans import Span
 
 
 class Schedule(Protocol):
@@ -27,7 +30,7 @@ class Schedule(Protocol):
 
 
 @dataclass(frozen=True)
-class ConstantSparsity:
+class ConstantSparsity(Timed):
     """The same sparsity from `begin_step` on.
 
     Attributes:
@@ -41,31 +44,32 @@ class ConstantSparsity:
     """
 
     target_sparsity: float
-    begin_step: int
-    end_step: int = NO_END
-    frequency: int = 100
+    begin_step: Span
+    end_step: Span = NO_END
+    frequency: Span = 100
 
     def __post_init__(self) -> None:
         _check_sparsity("target_sparsity", self.target_sparsity)
-        _check_steps(self.begin_step, self.end_step, self.frequency)
+        self._check_timing()
 
     @property
     def target(self) -> float:
         """The sparsity that training is to end with, in [0, 1)."""
         return self.target_sparsity
 
-    def should_prune(self, step: int) -> bool:
-        """Tell whether masks are refreshed before the batch of this step."""
-        return _is_due(step, self.begin_step, self.end_step, self.frequency)
-
     def sparsity(self, step: int) -> float:
-        """Return `target_sparsity`, whatever the step."""
+        """Return `target_sparsity`, whatever the step.
+
+        Raises:
+            PruningError: the schedule is not in plain steps yet.
+        """
+        self.plain_steps()
         del step
         return self.target_sparsity
 
 
 @dataclass(frozen=True)
-class PolynomialDecay:
+class PolynomialDecay(Timed):
     """From `initial_sparsity` at `begin_step` to `final_sparsity` at `end_step`, fast first, slow last.
 
         sparsity(step) = final + (initial - final) * (1 - p) ** power,   p = (step - begin) / (end - begin)
@@ -77,7 +81,7 @@ class PolynomialDecay:
         final_sparsity: share of blocks pruned at `end_step`, in [0, 1).
         begin_step: first step at which masks are refreshed.
         end_step: last step at which they may be; `final_sparsity` is only reached if it is a multiple of
-            `frequency` after `begin_step`.
+            `frequency` after `begin_step`, which `in_steps` sees to where it is not in plain steps.
         power: exponent of the decay; 1 is a straight line.
         frequency: refresh at every so many steps, counted from `begin_step`.
 
@@ -87,20 +91,15 @@ class PolynomialDecay:
 
     initial_sparsity: float
     final_sparsity: float
-    begin_step: int
-    end_step: int
+    begin_step: Span
+    end_step: Span
     power: float = 3
-    frequency: int = 100
+    frequency: Span = 100
 
     def __post_init__(self) -> None:
         _check_sparsity("initial_sparsity", self.initial_sparsity)
         _check_sparsity("final_sparsity", self.final_sparsity)
-        _check_steps(self.begin_step, self.end_step, self.frequency)
-        if self.end_step <= self.begin_step:
-            raise PruningError(
-                "end_step",
-                f"must be after begin_step; got {self.end_step}, with begin_step {self.begin_step}",
-            )
+        self._check_timing(end_after_begin=True)
         if not self.power > 0:
             raise PruningError("power", f"must be above 0; got {self.power}")
 
@@ -109,15 +108,108 @@ class PolynomialDecay:
         """The sparsity that training is to end with, in [0, 1)."""
         return self.final_sparsity
 
-    def should_prune(self, step: int) -> bool:
-        """Tell whether masks are refreshed before the batch of this step."""
-        return _is_due(step, self.begin_step, self.end_step, self.frequency)
-
     def sparsity(self, step: int) -> float:
-        """Return the share of blocks that a refresh at this step leaves at zero."""
-        progress = (step - self.begin_step) / (self.end_step - self.begin_step)
+        """Return the share of blocks that a refresh at this step leaves at zero.
+
+        Raises:
+            PruningError: the schedule is not in plain steps yet.
+        """
+        begin_step, end_step, _ = self.plain_steps()
+        progress = (step - begin_step) / (end_step - begin_step)
         left: float = (1.0 - min(1.0, max(0.0, progress))) ** self.power
         return self.final_sparsity + (self.initial_sparsity - self.final_sparsity) * left
+
+
+@dataclass(frozen=True, repr=False)
+class CallableSchedule(Timed):
+    """A sparsity that a function gives for each step.
+
+    The function is asked for steps from `begin_step` to `end_step` only; earlier ones count as the first, later
+    ones as the last of these. What it gives for `end_step` is the target.
+
+    It may also answer as the schedules of tensorflow/model-optimization do, with (should_prune, sparsity). Then it
+    says itself when masks are refreshed, between `begin_step` and `end_step`, and `frequency` does not count.
+
+    Attributes:
+        function: takes a step, an int; returns a sparsity in [0, 1), or (should_prune, sparsity). The same step
+            must give the same answer each time.
+        begin_step: first step at which masks are refreshed.
+        end_step: last step at which they are.
+        frequency: refresh at every so many steps, counted from `begin_step`.
+
+    Raises:
+        PruningError: an argument outside its range; later, an answer of the function that is none of these.
+    """
+
+    function: Callable[[int], Any]
+    begin_step: Span = 0
+    end_step: Span = "100%"
+    frequency: Span = 100
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise PruningError("function", f"must be callable with a step; got {self.function!r}")
+        self._check_timing()
+        if self.end_step == NO_END:
+            raise PruningError("end_step", 'must be there, since the target is the sparsity at it; got -1, take "100%"')
+
+    def __repr__(self) -> str:  # the same in each process, unlike the function's own
+        rest = ", ".join(f"{field.name}={getattr(self, field.name)!r}" for field in fields(self)[1:])
+        return f"CallableSchedule(function={self._name}, {rest})"
+
+    @property
+    def target(self) -> float:
+        """The sparsity that training is to end with, in [0, 1).
+
+        Raises:
+            PruningError: the schedule is not in plain steps yet, or the function gives none.
+        """
+        return self.sparsity(self.plain_steps()[1])
+
+    def should_prune(self, step: int) -> bool:
+        """Tell whether masks are refreshed before the batch of this step.
+
+        Raises:
+            PruningError: as `target`.
+        """
+        begin_step, end_step, _ = self.plain_steps()
+        if not begin_step <= step <= end_step:
+            return False
+        said, _ = self._ask(step)
+        return super().should_prune(step) if said is None else said
+
+    def sparsity(self, step: int) -> float:
+        """Return the share of blocks that a refresh at this step leaves at zero.
+
+        Raises:
+            PruningError: as `target`.
+        """
+        begin_step, end_step, _ = self.plain_steps()
+        return self._ask(min(end_step, max(begin_step, step)))[1]
+
+    @property
+    def _name(self) -> str:
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+    def _ask(self, step: int) -> tuple[bool | None, float]:
+        """What the function says of a step: whether to prune, None if it leaves that open, and the sparsity."""
+        try:
+            answer = self.function(step)
+            pair = isinstance(answer, tuple | list) and len(answer) == 2
+            said, sparsity = (bool(answer[0]), float(answer[1])) if pair else (None, float(answer))
+        except PruningError:
+            raise
+        except Exception as problem:  # the function is the user's own
+            raise PruningError(
+                self._name,
+                f"failed at step {step}: {' '.join(f'{type(problem).__name__}: {problem}'.split())}; it must take a "
+                "step and return a sparsity, or (should_prune, sparsity)",
+            ) from problem
+        if not 0.0 <= sparsity < 1.0:
+            raise PruningError(
+                self._name, f"must give a sparsity of at least 0 and below 1; got {sparsity} at step {step}"
+            )
+        return said, sparsity
 
 
 def last_due_step(schedule: Schedule, first: int, last: int) -> int | None:
@@ -125,21 +217,6 @@ def last_due_step(schedule: Schedule, first: int, last: int) -> int | None:
     return next((step for step in range(last, first - 1, -1) if schedule.should_prune(step)), None)
 
 
-def _is_due(step: int, begin_step: int, end_step: int, frequency: int) -> bool:
-    started = step >= begin_step
-    ended = end_step != NO_END and step > end_step
-    return started and not ended and (step - begin_step) % frequency == 0
-
-
 def _check_sparsity(name: str, sparsity: float) -> None:
     if not 0.0 <= sparsity < 1.0:
         raise PruningError(name, f"must be at least 0 and below 1; got {sparsity}")
-
-
-def _check_steps(begin_step: int, end_step: int, frequency: int) -> None:
-    if begin_step < 0:
-        raise PruningError("begin_step", f"must be 0 or more; got {begin_step}")
-    if frequency < 1:
-        raise PruningError("frequency", f"must be 1 or more; got {frequency}")
-    if end_step != NO_END and end_step < begin_step:
-        raise PruningError("end_step", f"must not come before begin_step {begin_step}; got {end_step} (-1 is no end)")

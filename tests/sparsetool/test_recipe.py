@@ -290,3 +290,49 @@ def test_a_quantization_that_is_none_is_refused_with_its_key(written, quantize, 
     with pytest.raises(RecipeError, match=problem) as caught:
         load_recipe(written(text))
     assert key in caught.value.key
+
+
+@pytest.mark.parametrize("written_as", ['"2 epochs"', '"25%"', "250"])
+def test_steps_of_a_schedule_are_steps_or_epochs_or_a_share_of_the_run(written, written_as):
+    schedule = load_recipe(written(VALID.replace("end_step = 100", f"end_step = {written_as}"))).prune.schedule
+    assert schedule.end_step == tomllib.loads(f"x = {written_as}")["x"]
+
+
+def test_the_initial_sparsity_of_a_decay_is_0_where_it_is_left_out(written):
+    assert load_recipe(written(VALID.replace("initial_sparsity = 0.5\n", ""))).prune.schedule.initial_sparsity == 0.0
+
+
+def test_a_schedule_may_be_a_function_in_a_file(written):
+    schedule = '{ type = "CallableSchedule", function = "curves/slow.py:slow", begin_step = "1 epoch" }\n'
+    text = re.sub(r"\[prune\.schedule\].*?(?=\n\[convert\])", "", VALID, flags=re.DOTALL)
+    text = text.replace("[prune]\n", f"[prune]\nschedule = {schedule}")
+    assert load_recipe(written(text)).prune.schedule.model_dump() == {
+        "type": "CallableSchedule",
+        "function": "curves/slow.py:slow",
+        "begin_step": "1 epoch",
+        "end_step": "100%",
+        "frequency": 100,
+    }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "key", "problem"),
+    [
+        ('end_step = "3 weeks"', "prune.schedule.end_step", "'3 weeks' is no length of training"),
+        ('end_step = "120%"', "prune.schedule.end_step", "is more than the whole run"),
+        ("end_step = -1", "prune.schedule.end_step", "must be 0 or more; got -1"),
+        ("end_step = 9.5", "prune.schedule.end_step", "9.5 is no length of training"),
+        ("end_step = 100\nfrequency = 0", "prune.schedule.frequency", "must be 1 or more; got 0"),
+    ],
+)
+def test_a_step_that_is_none_is_refused_with_its_key(refused, wrong, key, problem):
+    error = refused(VALID.replace("end_step = 100", wrong))
+    assert error.key == key
+    assert problem in error.problem
+
+
+@pytest.mark.parametrize("function", ["curve", "curve.py", "curve.py:", "curve.py:a b", "curve.txt:curve"])
+def test_a_function_without_file_or_name_is_refused(refused, function):
+    schedule = f'schedule = {{ type = "CallableSchedule", function = "{function}" }}\n'
+    text = re.sub(r"\[prune\.schedule\].*?(?=\n\[convert\])", "", VALID, flags=re.DOTALL)
+    assert refused(text.replace("[prune]\n", f"[prune]\n{schedule}")).key == "prune.schedule.function"

@@ -49,7 +49,7 @@ def test_steps_count_on_in_a_second_fit(small_model, fit):
     fit(small_model, callback, epochs=1)
     asked = len(schedule.asked)
     fit(small_model, callback, epochs=1)
-    assert schedule.asked[asked + 1 :] == [12]
+    assert schedule.asked[asked:] == [12]
 
 
 def test_a_second_fit_after_the_end_of_the_schedule_goes_on(small_model, fit):

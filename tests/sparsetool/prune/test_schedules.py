@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparsetool.prune import ConstantSparsity, PolynomialDecay, PruningError
+from sparsetool.prune import CallableSchedule, ConstantSparsity, PolynomialDecay, PruningError
 from sparsetool.prune.schedules import last_due_step
 
 
@@ -95,3 +96,58 @@ def test_a_decay_without_an_end_is_refused():
 def test_a_power_of_zero_is_refused():
     with pytest.raises(PruningError, match="power: must be above 0"):
         PolynomialDecay(0.0, 0.5, 0, 10, power=0)
+
+
+def straight(step):
+    return step / 1000
+
+
+def test_a_callable_gives_the_sparsity_of_each_step_and_that_of_its_last_is_the_target():
+    schedule = CallableSchedule(straight, begin_step=100, end_step=500, frequency=200)
+    assert [step for step in range(600) if schedule.should_prune(step)] == [100, 300, 500]
+    assert [schedule.sparsity(step) for step in (0, 100, 300, 500, 900)] == [0.1, 0.1, 0.3, 0.5, 0.5]
+    assert schedule.target == 0.5
+
+
+def test_a_callable_that_answers_as_tfmot_does_says_itself_when_to_prune():
+    schedule = CallableSchedule(lambda step: (step % 7 == 3, 0.25), begin_step=5, end_step=20)
+    assert [step for step in range(40) if schedule.should_prune(step)] == [10, 17]
+    assert schedule.sparsity(10) == schedule.target == 0.25
+
+
+def test_a_callable_may_answer_with_numpy_scalars_and_arrays():
+    schedule = CallableSchedule(lambda step: (np.array(step == 4), np.float32(0.5)), end_step=9)
+    assert [step for step in range(12) if schedule.should_prune(step)] == [4]
+    assert CallableSchedule(lambda step: np.array(0.5), end_step=9).sparsity(3) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (lambda step: 1.0, r"<lambda>: must give a sparsity of at least 0 and below 1; got 1.0 at step 7"),
+        (lambda step: float("nan"), r"got nan at step 7"),
+        (lambda step: None, r"<lambda>: failed at step 7: TypeError: .*must take a step and return a sparsity"),
+        (lambda step: 1 / 0, r"failed at step 7: ZeroDivisionError: division by zero"),
+        (lambda: 0.5, r"failed at step 7: TypeError: "),
+        (lambda step: (True, 0.5, 1), r"failed at step 7: TypeError: "),
+    ],
+)
+def test_an_answer_that_is_no_sparsity_is_refused_with_its_step(answer, problem):
+    with pytest.raises(PruningError, match=problem) as caught:
+        CallableSchedule(answer, end_step=100).sparsity(7)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_what_is_not_callable_is_refused():
+    with pytest.raises(PruningError, match=r"function: must be callable with a step; got 0\.5"):
+        CallableSchedule(0.5)
+
+
+def test_a_callable_without_an_end_is_refused():
+    with pytest.raises(PruningError, match=r"end_step: must be there, .* take \"100%\""):
+        CallableSchedule(straight, end_step=-1)
+
+
+def test_a_callable_is_written_by_its_name():
+    text = "CallableSchedule(function=straight, begin_step=0, end_step='100%', frequency=100)"
+    assert str(CallableSchedule(straight)) == text
