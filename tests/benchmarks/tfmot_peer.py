@@ -99,20 +99,19 @@ def train(folder: Path) -> None:
 def turns(folder: Path) -> None:
     """Take a turn whenever a line comes in: {"turn": "plain"} or "pruned" trains, "update" refreshes a mask.
 
-    Reads `settings.json`, {learning_rate, batch_size, schedule, update}, with two schedules; `images.npy` and
-    `digits.npy`, what a turn trains on as one epoch; `start.npz` as `train`; `kernel.npy`, whose mask is refreshed.
-    "update" names the sparsity that the kernel has before: {"turn": "update", "zeros": 0.5}.
+    Reads `settings.json`, {learning_rate, batch_size, schedule}; `images.npy` and `digits.npy`, what a turn trains on as
+    one epoch; `start.npz` as `train`; `kernel.npy`, whose mask is refreshed. "update" names the share of zeros that the
+    kernel has before: {"turn": "update", "zeros": 0.5}.
     """
     settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     images, digits = np.load(folder / "images.npy"), np.load(folder / "digits.npy")
     plain = _network(folder / "start.npz")
-    pruned = sparsity.prune_low_magnitude(
-        _network(folder / "start.npz"), pruning_schedule=_schedule(settings["schedule"])
-    )
+    schedule = _schedule(settings["schedule"])
+    pruned = sparsity.prune_low_magnitude(_network(folder / "start.npz"), pruning_schedule=schedule)
     for network in (plain, pruned):
         _compile(network, settings["learning_rate"])
     kernel = np.load(folder / "kernel.npy")
-    update, set_kernel = _mask_update(kernel, _schedule(settings["update"]))
+    update, set_kernel = _mask_update(kernel, schedule)
 
     def fit(network: Any, callbacks: list[Any]) -> None:
         size = settings["batch_size"]
