@@ -64,9 +64,7 @@ def _step_times(start: Weights, images: Any, digits: Any, tfmot: Turns) -> Itera
         compile_for_training(model, LEARNING_RATE)
 
     def fit(model: Any, callbacks: Sequence[Any] = ()) -> None:
-        model.fit(
-            images, digits, batch_size=BATCH_SIZE, epochs=1, shuffle=False, callbacks=list(callbacks), verbose=0
-        )
+        model.fit(images, digits, batch_size=BATCH_SIZE, epochs=1, shuffle=False, callbacks=list(callbacks), verbose=0)
 
     taken = _rounds(
         {

@@ -32,35 +32,38 @@ def masks(folder: Path) -> None:
 
     Reads `cases.json`, a list of {schedule, block_size, block_pooling_type, steps, looked_at}, and `weights.npz`, for
     case i first_i and drift_i. Writes `masks.npz`: kept_i and tied_i, booleans `[steps, *shape]` in packed bits, where
-    tied are the weights whose score is the threshold itself; and due_i, whether masks would be refreshed at each of the
-    steps 0..looked_at - 1.
+    tied are the weights whose score is the threshold itself; due_i, whether masks would be refreshed at each of the
+    steps 0..looked_at - 1; and compiled_i, how many elements of all masks are others when TensorFlow compiles the same.
     """
     found = {}
     cases = json.loads((folder / "cases.json").read_text(encoding="utf-8"))
     with np.load(folder / "weights.npz") as arrays:
         for i, case in enumerate(cases):
             schedule = _schedule(case["schedule"])
-            kept, tied = _pruned(arrays[f"first_{i}"], arrays[f"drift_{i}"], schedule, case)
-            found[f"kept_{i}"], found[f"tied_{i}"] = np.packbits(kept), np.packbits(tied)
+            kept, tied, compiled = _pruned(arrays[f"first_{i}"], arrays[f"drift_{i}"], schedule, case)
+            found |= {f"kept_{i}": np.packbits(kept), f"tied_{i}": np.packbits(tied), f"compiled_{i}": compiled}
             found[f"due_{i}"] = schedule(tf.range(case["looked_at"], dtype=tf.int64))[0].numpy()
     np.savez(folder / "masks.npz", **found)
 
 
-def _pruned(first: Any, drift: Any, schedule: Any, case: dict[str, Any]) -> tuple[Any, Any]:
+def _pruned(first: Any, drift: Any, schedule: Any, case: dict[str, Any]) -> tuple[Any, Any, int]:
     weights, mask = tf.Variable(first), tf.Variable(np.ones_like(first))
     threshold, step = tf.Variable(0.0), tf.Variable(0, dtype=tf.int64)
     pruning = pruning_impl.Pruning(
         lambda: step, [(weights, mask, threshold)], schedule, case["block_size"], case["block_pooling_type"]
     )
-    update, scores = tf.function(pruning.conditional_mask_update), tf.function(lambda: _scores(weights, case))
-    kept, tied = [], []
+    compiled_update = tf.function(pruning.conditional_mask_update)
+    kept, tied, compiled = [], [], 0
     for now in case["steps"]:
         step.assign(now)
-        update()
+        compiled_update()
+        compiled_mask = mask.numpy()
+        pruning.conditional_mask_update()
+        compiled += np.count_nonzero(mask.numpy() != compiled_mask)
         kept.append(mask.numpy().astype(np.bool_))
-        tied.append(scores().numpy() == threshold.numpy())
+        tied.append(_scores(weights, case).numpy() == threshold.numpy())
         weights.assign((weights.numpy() + drift) * mask.numpy())
-    return np.stack(kept), np.stack(tied)
+    return np.stack(kept), np.stack(tied), compiled
 
 
 def _scores(weights: Any, case: dict[str, Any]) -> Any:
@@ -99,8 +102,8 @@ def train(folder: Path) -> None:
 def turns(folder: Path) -> None:
     """Take a turn whenever a line comes in: {"turn": "plain"} or "pruned" trains, "update" refreshes a mask.
 
-    Reads `settings.json`, {learning_rate, batch_size, schedule}; `images.npy` and `digits.npy`, what a turn trains on as
-    one epoch; `start.npz` as `train`; `kernel.npy`, whose mask is refreshed. "update" names the share of zeros that the
+    Reads `settings.json`, {learning_rate, batch_size, schedule}; `images.npy` and `digits.npy`, what a turn trains on
+    as one epoch; `start.npz` as `train`; `kernel.npy`, whose mask is refreshed. "update" names the share of zeros that the
     kernel has before: {"turn": "update", "zeros": 0.5}.
     """
     settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
