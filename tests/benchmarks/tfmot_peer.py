@@ -103,8 +103,8 @@ def turns(folder: Path) -> None:
     """Take a turn whenever a line comes in: {"turn": "plain"} or "pruned" trains, "update" refreshes a mask.
 
     Reads `settings.json`, {learning_rate, batch_size, schedule}; `images.npy` and `digits.npy`, what a turn trains on
-    as one epoch; `start.npz` as `train`; `kernel.npy`, whose mask is refreshed. "update" names the share of zeros that the
-    kernel has before: {"turn": "update", "zeros": 0.5}.
+    as one epoch; `start.npz` as `train`; `kernel.npy`, whose mask is refreshed. "update" names the share of zeros that
+    the kernel has before: {"turn": "update", "zeros": 0.5}.
     """
     settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     images, digits = np.load(folder / "images.npy"), np.load(folder / "digits.npy")
