@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.run_folder import RunFolder, sha256
 from sparsetool.pipeline.schedule_source import schedule_of, schedule_source
+from sparsetool.pipeline.structure_source import rules_of, structure_of
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions, source_digest
-from sparsetool.prune import Schedule
+from sparsetool.prune import ELEMENT, Schedule
 from sparsetool.recipe import PruneSection, Recipe, TrainSection
 from sparsetool.report.pruning_record import ARRAYS, NUMBERS, record_files
 from sparsetool.report.records import LayerRecord, TrainingRecord
@@ -136,10 +137,18 @@ def pruner_of(section: PruneSection, schedule: Schedule, model: Any, samples: in
     Raises:
         PruningError: a schedule or choice of variables that cannot be carried out.
     """
-    from sparsetool.prune import Block, Pruner
+    from sparsetool.prune import Pruner
 
-    structure = Block(section.block_size)
-    pruner = Pruner(model, schedule, structure=structure, include=section.include, exclude=section.exclude)
+    pruner = Pruner(
+        model,
+        schedule,
+        structure=structure_of(section) or ELEMENT,
+        include=section.include,
+        exclude=section.exclude,
+        rules=rules_of(section),
+        scope=section.scope,
+        min_kept=section.min_kept,
+    )
     steps, steps_per_epoch = training_length(section, samples)
     pruner.plan(steps=steps, steps_per_epoch=steps_per_epoch)
     return pruner
