@@ -45,7 +45,7 @@ def plan_pruning(path: Path) -> PruningPlan:
                 variable=planned.variable,
                 shape=planned.shape,
                 weights=planned.weights,
-                target_zeros=planned.target_zeros,
+                target_zeros=None if recipe.prune.scope == "global" else planned.target_zeros,
             )
             for planned in pruner.report()
         ),
