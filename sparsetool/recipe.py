@@ -3,9 +3,9 @@
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from sparsetool.budget import parse_size
 from sparsetool.spans import Span, parse_span
@@ -43,6 +43,16 @@ Size = Annotated[int, BeforeValidator(_size), Field(ge=0)]
 Moment = Annotated[Span, _at_least(0)]  # 500, "2 epochs", "25%"
 MomentOrNever = Annotated[Span, _at_least(-1)]
 Interval = Annotated[Span, _at_least(1)]
+
+
+def _recipe(value: Any) -> Any:
+    try:
+        return value if not isinstance(value, str) else str(recipe_named(value).name)
+    except UsageError as problem:
+        raise ValueError(str(problem)) from problem
+
+
+QuantizationName = Annotated[str, AfterValidator(_recipe)]
 
 
 class _Section(BaseModel):
@@ -106,22 +116,69 @@ class CallableScheduleSection(_Section):
     frequency: Interval = 100
 
 
-class PruneSection(TrainSection):
+class StructureSection(_Section):
+    """What is pruned or kept as one, by the words of `prune.Block`, `prune.NOfM` and `prune.Channels`.
+
+    Attributes:
+        block_size: outputs by inputs, on the TFLite layout.
+        block_pooling_type: what scores a block or a channel, the mean or the greatest of its weights.
+        n_of_m: (n, m), at most n kept of every m consecutive inputs.
+        channels: whole output channels.
+    """
+
+    block_size: tuple[Positive, Positive] | None = None
+    block_pooling_type: Literal["AVG", "MAX"] | None = None
+    n_of_m: tuple[Positive, Positive] | None = None
+    channels: bool = False
+
+    @model_validator(mode="after")
+    def _be_one(self) -> Self:
+        if sum((self.block_size is not None, self.n_of_m is not None, self.channels)) > 1:
+            raise ValueError("block_size, n_of_m and channels exclude each other; take one")
+        if self.block_pooling_type is not None and self.block_size is None and not self.channels:
+            raise ValueError("block_pooling_type goes with block_size or channels, which have scores to pool")
+        return self
+
+
+class RuleSection(StructureSection):
+    """`prune.Rule`, by its own words and those of a structure."""
+
+    pattern: str = "*"
+    layers: tuple[str, ...] = ()
+    target_sparsity: Fraction | None = None
+    prune: bool | None = None
+    reason: str = ""
+
+
+class ForTargetSection(_Section):
+    """`prune.for_target`, by its own words."""
+
+    target: str
+    quantize: QuantizationName = Quantization.NONE
+
+
+class PruneSection(TrainSection, StructureSection):
     """The pruning phase: how it is trained, and what is pruned when.
 
     Attributes:
         schedule: when masks are refreshed and how sparse they are then.
-        block_size: outputs by inputs, on the TFLite layout, that are pruned or kept as one.
         include: glob patterns on variable paths, of which one must match.
         exclude: glob patterns of which none may match.
+        for_target: prune what a runtime's sparse kernels can use, in the blocks that they read.
+        rules: what holds for some variables only; of several the last counts.
+        scope: "layer" prunes each variable to the schedule's sparsity, "global" all of them together.
+        min_kept: share of each variable that scope "global" keeps at least.
     """
 
     schedule: Annotated[
         ConstantSparsitySection | PolynomialDecaySection | CallableScheduleSection, Field(discriminator="type")
     ]
-    block_size: tuple[Positive, Positive] = (1, 1)
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
+    for_target: ForTargetSection | None = None
+    rules: tuple[RuleSection, ...] = ()
+    scope: Literal["layer", "global"] = "layer"
+    min_kept: Fraction = 0.0
 
 
 class BudgetSection(_Section):
@@ -131,22 +188,12 @@ class BudgetSection(_Section):
     wire: Size | None = None
 
 
-def _recipe(value: Any) -> Any:
-    try:
-        return value if not isinstance(value, str) else str(recipe_named(value).name)
-    except UsageError as problem:
-        raise ValueError(str(problem)) from problem
-
-
 def _pattern(value: Any) -> Any:
     try:
         check_layer(LayerRecipe(pattern=value, recipe=Quantization.NONE))
     except UsageError as problem:
         raise ValueError(str(problem)) from problem
     return value
-
-
-QuantizationName = Annotated[str, AfterValidator(_recipe)]
 
 
 class LayerSection(_Section):
@@ -279,7 +326,10 @@ def _first_problem(path: Path, problem: ValidationError) -> RecipeError:
     # Inside a choice of sections, pydantic's location holds the chosen type's name, which is no key of the file.
     location = [str(part) for part in error["loc"] if f"{part}Section" not in globals()]
     if error["type"] != "extra_forbidden":
-        return RecipeError(str(path), ".".join(location), f"{error['msg']}; got {error['input']!r}")
+        message = error["msg"].removeprefix("Value error, ")
+        of_keys_together = error["type"] == "value_error" and isinstance(error["input"], dict)
+        got = "" if of_keys_together else f"; got {error['input']!r}"
+        return RecipeError(str(path), ".".join(location), f"{message}{got}")
     known = _known_keys(Recipe, list(error["loc"][:-1]))
     near = difflib.get_close_matches(location[-1], known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(known)}"

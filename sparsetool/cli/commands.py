@@ -40,6 +40,7 @@ app = typer.Typer(
 COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (recipe_commands.run, recipe_commands.RUN_EXAMPLE),
     (recipe_commands.prune, recipe_commands.PRUNE_EXAMPLE),
+    (recipe_commands.plot, recipe_commands.PLOT_EXAMPLE),
     (conversion_commands.compress, conversion_commands.COMPRESS_EXAMPLE),
     (conversion_commands.plan, conversion_commands.PLAN_EXAMPLE),
     (conversion_commands.densify, conversion_commands.DENSIFY_EXAMPLE),

@@ -5,11 +5,16 @@ from typing import Annotated
 
 import typer
 
-from sparsetool.cli.options import Json, Out, screen
+from sparsetool.cli.options import Force, Json, Out, screen
 from sparsetool.cli.screen import show, show_json
 
 RUN_EXAMPLE = "\b\nExample:\n  sparsetool run models/mnist_cnn/recipe.toml"
-PRUNE_EXAMPLE = "\b\nExample:\n  sparsetool prune models/mnist_cnn/recipe.toml"
+PRUNE_EXAMPLE = (
+    "\b\nExamples:\n"
+    "  sparsetool prune models/mnist_cnn/recipe.toml --dry-run\n"
+    "  sparsetool prune models/mnist_cnn/recipe.toml --record pruning\n"
+)
+PLOT_EXAMPLE = "\b\nExample:\n  sparsetool plot pruning -o pictures"
 
 
 def run(
@@ -40,16 +45,58 @@ def run(
 def prune(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.")],
     out: Out = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", help="Folder for a record of what was pruned when, to plot.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Train nothing; show when masks would be refreshed, and of what.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Carry out a recipe up to the sparse checkpoint, pruned.keras."""
+    """Carry out a recipe up to the sparse checkpoint, pruned.keras.
+
+    A schedule that would prune nothing in the training at hand, or never reach its target, is refused.
+    """
     screen.hush()
-    from sparsetool.pipeline.recipe_run import prune_recipe
     from sparsetool.report.records import as_json as to_json
+
+    if dry_run:
+        _show_plan(recipe, as_json=as_json)
+        return
+    from sparsetool.pipeline.recipe_run import prune_recipe
     from sparsetool.report.tables import layer_table
 
-    record = prune_recipe(recipe, out, listener=screen)
+    done = prune_recipe(recipe, out, record=record, listener=screen)
     if as_json:
-        show_json(to_json("prune", record))
+        show_json(to_json("prune", done))
         return
-    show(layer_table(record))
+    show(layer_table(done))
+
+
+def plot(
+    record: Annotated[Path, typer.Argument(help="The folder that sparsetool prune --record wrote.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the pictures; by default that of the record.")
+    ] = None,
+    tensor: Annotated[
+        str | None, typer.Option("--tensor", help="Path of the pruned variable to draw; the largest if left out.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Draw a record of pruning: sparsity over the run and layer by layer, and one tensor, still and moving."""
+    screen.hush()
+    from sparsetool.pipeline.drawing import draw_record
+
+    show(*map(str, draw_record(record, output, tensor=tensor, force=force)))
+
+
+def _show_plan(recipe: Path, *, as_json: bool) -> None:
+    from sparsetool.pipeline.dry_run import plan_pruning
+    from sparsetool.report.pruning_plan import choice_table, plan_summary, refresh_table
+    from sparsetool.report.records import as_json as to_json
+
+    plan = plan_pruning(recipe)
+    if as_json:
+        show_json(to_json("prune plan", plan))
+        return
+    show(choice_table(plan), refresh_table(plan), *plan_summary(plan))

@@ -16,7 +16,7 @@ from sparsetool.pipeline.formats import Format
 from sparsetool.pipeline.outputs import staged
 from sparsetool.pipeline.proof import Prover, kernel_sets_for
 from sparsetool.pipeline.run_folder import RunFolder, sha256
-from sparsetool.pipeline.training import DENSE, PRUNED, train_and_prune
+from sparsetool.pipeline.training import DENSE, PRUNED, RECORDED, train_and_prune
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions, source_digest
 from sparsetool.recipe import ArtifactSection, Recipe, load_recipe
@@ -46,7 +46,7 @@ def run_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> Ru
     """
     recipe, user, folder, out = _open(path, out, listener)
     require_runtime(target_named(recipe.convert.target).kernel_sets)
-    training = train_and_prune(recipe, user, folder, listener)
+    training = train_and_prune(recipe, user, folder, listener, home=path.parent)
     _export(folder, listener)
     prover: list[Prover] = []
     records = tuple(_make(recipe, section, user, folder, prover, listener) for section in recipe.artifacts)
@@ -55,11 +55,28 @@ def run_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> Ru
     return _publish(path, out, folder, training, records)
 
 
-def prune_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> TrainingRecord:
-    """Carry out a recipe up to the sparse checkpoint, and publish that."""
+def prune_recipe(
+    path: Path, out: Path | None = None, *, record: Path | None = None, listener: Listener
+) -> TrainingRecord:
+    """Carry out a recipe up to the sparse checkpoint, and publish that.
+
+    Args:
+        path: the recipe.
+        out: folder for the checkpoint, by default `runs` beside the recipe.
+        record: folder for a record of what was pruned when, which `draw_record` draws; it is made if it is not there.
+        listener: hears of progress and of what is reused.
+
+    Raises:
+        SparseToolError: whatever went wrong; published results are then as they were before.
+    """
     recipe, user, folder, out = _open(path, out, listener)
-    training = train_and_prune(recipe, user, folder, listener)
+    if record is not None:
+        _make_folder(record)
+    training = train_and_prune(recipe, user, folder, listener, home=path.parent, recorded=record is not None)
     _copy(folder.path / PRUNED, out / PRUNED)
+    if record is not None:
+        for name in RECORDED:
+            _copy(folder.path / name, record / name)
     return training
 
 
@@ -67,11 +84,15 @@ def _open(path: Path, out: Path | None, listener: Listener) -> tuple[Recipe, Use
     recipe = load_recipe(path)
     user = UserModel(path.parent / recipe.model.source)
     out = out or path.parent / "runs"
-    try:
-        (out / WORK).mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise OutputError(str(out), f"cannot be written: {problem.strerror}") from problem
+    _make_folder(out / WORK)
     return recipe, user, RunFolder(out / WORK, listener), out
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise OutputError(str(path), f"cannot be written: {problem.strerror}") from problem
 
 
 def _export(folder: RunFolder, listener: Listener) -> None:

@@ -45,7 +45,7 @@ class RunFolder:
         Args:
             name: the step.
             inputs: all that its result depends on, as plain data.
-            files: names of the files that it writes.
+            files: names of the files that it writes; those of a step that wrote more are reused as well.
             make: writes them into the folder it is given and returns a record of plain data.
 
         Returns:
@@ -57,7 +57,7 @@ class RunFolder:
         key = sha256(json.dumps(inputs, sort_keys=True).encode())
         match self._steps().get(name):
             case {"key": known_key, "files": known_files, "record": dict(known)}:
-                if known_key == key and known_files == self._hashes(files):
+                if known_key == key and {file: known_files.get(file) for file in files} == self._hashes(files):
                     self._listener.note(f"{name}: unchanged, reused")
                     return known
         self._listener.note(f"{name} ...")

@@ -1,37 +1,50 @@
 """The steps of a recipe that need Keras: the dense phase, and the pruning phase."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.run_folder import RunFolder, sha256
+from sparsetool.pipeline.schedule_source import schedule_of, schedule_source
+from sparsetool.pipeline.structure_source import rules_of, structure_of
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions, source_digest
-from sparsetool.prune import ConstantSparsity, PolynomialDecay, Schedule
-from sparsetool.recipe import ConstantSparsitySection, PruneSection, Recipe, TrainSection
+from sparsetool.prune import ELEMENT, Schedule
+from sparsetool.recipe import PruneSection, Recipe, TrainSection
+from sparsetool.report.pruning_record import ARRAYS, NUMBERS, record_files
 from sparsetool.report.records import LayerRecord, TrainingRecord
 from sparsetool_converters.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from sparsetool.prune import TrainingSettings
+    from sparsetool.prune import Pruner, TrainingSettings
 
 DENSE, PRUNED = "dense.keras", "pruned.keras"
+RECORDED = (NUMBERS, ARRAYS)
 _SETTINGS = {"epochs", "batch_size", "learning_rate", "decay", "seed"}
 
 
-def train_and_prune(recipe: Recipe, user: UserModel, folder: RunFolder, listener: Listener) -> TrainingRecord:
+def train_and_prune(
+    recipe: Recipe, user: UserModel, folder: RunFolder, listener: Listener, *, home: Path, recorded: bool = False
+) -> TrainingRecord:
     """Make `dense.keras` and `pruned.keras` in the folder, or reuse them.
+
+    Args:
+        recipe: the recipe.
+        user: its model file.
+        folder: where results are kept.
+        listener: hears of progress and of what is reused.
+        home: the recipe's folder.
+        recorded: whether a record of the pruning phase is to be in the folder as well.
 
     Raises:
         MissingExtraError: TensorFlow is not installed.
-        PruningError: a schedule or choice of variables that cannot be carried out.
+        PruningError: a schedule or choice of variables that cannot be carried out, before anything is trained.
         VerificationError: a layer that does not have the sparsity that was asked for.
     """
-    versions = installed_versions("tensorflow", "keras")
-    if None in versions.values():
-        raise MissingExtraError("tensorflow", "train")
-    versions["sparsetool.prune"] = source_digest("sparsetool.prune")
+    versions = keras_versions()
+    schedule = schedule_of(recipe.prune, home)
 
     def train(destination: Path) -> dict[str, Any]:
         from sparsetool.prune import accuracy, make_deterministic, save_checkpoint, train
@@ -39,30 +52,31 @@ def train_and_prune(recipe: Recipe, user: UserModel, folder: RunFolder, listener
         settings = _settings(recipe.train)
         make_deterministic(settings.seed)  # for the first weights
         model = user.build()
+        pruner_of(recipe.prune, schedule, model, len(user.data["train"][0])).strip()  # refuse early what will not do
         train(model, user.data["train"], settings, on_progress=_told(listener, "train dense"))
         save_checkpoint(model, destination / DENSE)
         return {"validation_accuracy": accuracy(model, user.data["validation"])}
 
     def prune(destination: Path) -> dict[str, Any]:
-        from sparsetool.prune import Pruner, accuracy, load_checkpoint, save_checkpoint, train
+        from sparsetool.prune import PruningRecorder, accuracy, load_checkpoint, save_checkpoint, train
 
         section = recipe.prune
         model = load_checkpoint(folder.path / DENSE)
-        pruner = Pruner(
-            model,
-            schedule_of(section),
-            block_size=section.block_size,
-            include=section.include,
-            exclude=section.exclude,
-        )
-        train(
-            model,
-            user.data["train"],
-            _settings(section),
-            callbacks=[pruner.callback()],
-            on_progress=_told(listener, "train pruned"),
-        )
+        samples = len(user.data["train"][0])
+        pruner = pruner_of(section, schedule, model, samples)
+        steps, steps_per_epoch = training_length(section, samples)
+        recorder = PruningRecorder(pruner, steps=steps, steps_per_epoch=steps_per_epoch) if recorded else None
+        told = _told(listener, "train pruned")
+
+        def on_progress(done: int, total: int, metrics: Mapping[str, float]) -> None:
+            told(done, total, metrics)
+            if recorder is not None:
+                recorder.metrics(done, metrics)
+
+        train(model, user.data["train"], _settings(section), callbacks=[pruner.callback()], on_progress=on_progress)
         layers = pruner.check()
+        for name, content in ({} if recorder is None else record_files(recorder.record())).items():
+            (destination / name).write_bytes(content)
         pruner.strip()
         save_checkpoint(model, destination / PRUNED)
         records = [
@@ -76,8 +90,13 @@ def train_and_prune(recipe: Recipe, user: UserModel, folder: RunFolder, listener
 
     inputs = {"model": sha256(user.source), "train": recipe.train.model_dump(mode="json"), "versions": versions}
     dense = folder.step("train dense", inputs, (DENSE,), train)
-    inputs |= {"dense": sha256((folder.path / DENSE).read_bytes()), "prune": recipe.prune.model_dump(mode="json")}
-    pruned = folder.step("train pruned", inputs, (PRUNED,), prune)
+    inputs |= {
+        "dense": sha256((folder.path / DENSE).read_bytes()),
+        "prune": recipe.prune.model_dump(mode="json"),
+        "schedule": sha256(schedule_source(recipe.prune, home)),
+    }
+    files = (PRUNED, *RECORDED) if recorded else (PRUNED,)
+    pruned = folder.step("train pruned", inputs, files, prune)
     return TrainingRecord(
         dense_accuracy=dense["validation_accuracy"],
         pruned_accuracy=pruned["validation_accuracy"],
@@ -86,12 +105,45 @@ def train_and_prune(recipe: Recipe, user: UserModel, folder: RunFolder, listener
     )
 
 
-def schedule_of(section: PruneSection) -> Schedule:
-    """The schedule that a recipe describes."""
-    fields = section.schedule.model_dump(exclude={"type"})
-    if isinstance(section.schedule, ConstantSparsitySection):
-        return ConstantSparsity(**fields)
-    return PolynomialDecay(**fields)
+def keras_versions() -> dict[str, str | None]:
+    """Versions of what trains.
+
+    Raises:
+        MissingExtraError: TensorFlow is not installed.
+    """
+    versions = installed_versions("tensorflow", "keras")
+    if None in versions.values():
+        raise MissingExtraError("tensorflow", "train")
+    return {**versions, "sparsetool.prune": source_digest("sparsetool.prune")}
+
+
+def pruner_of(section: PruneSection, schedule: Schedule, model: Any, samples: int) -> "Pruner":
+    """A pruner for training on so many samples, its schedule in plain steps.
+
+    Raises:
+        PruningError: a schedule or choice of variables that cannot be carried out.
+    """
+    from sparsetool.prune import Pruner
+
+    pruner = Pruner(
+        model,
+        schedule,
+        structure=structure_of(section) or ELEMENT,
+        include=section.include,
+        exclude=section.exclude,
+        rules=rules_of(section),
+        scope=section.scope,
+        min_kept=section.min_kept,
+    )
+    steps, steps_per_epoch = training_length(section, samples)
+    pruner.plan(steps=steps, steps_per_epoch=steps_per_epoch)
+    return pruner
+
+
+def training_length(section: TrainSection, samples: int) -> tuple[int, int]:
+    """Steps of a phase on so many samples, and steps of each of its epochs."""
+    steps = _settings(section).steps(samples)
+    return steps, steps // section.epochs
 
 
 def _settings(section: TrainSection) -> "TrainingSettings":

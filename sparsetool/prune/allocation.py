@@ -85,7 +85,7 @@ class Allocation:
         """Return how many zeros each variable has at the target; None with scope "global", where weights decide."""
         if self._scope == "global":
             return None
-        return tuple(zeros_asked(_tflite_shape(c), self._own_target(c, target), c.structure) for c in self._chosen)
+        return tuple(zeros_asked(c.layout.tflite_shape, self._own_target(c, target), c.structure) for c in self._chosen)
 
     def all_zeros(self, target: float) -> int:
         """Return how many zeros all variables have together at the target."""
@@ -137,4 +137,3 @@ def to_numpy(variable: keras.Variable) -> NDArray[np.floating]:
     """Return a variable's values, those in half precision as float32."""
     values: NDArray[Any] = variable.numpy()
     return values if values.dtype in (np.float32, np.float64) else values.astype(np.float32)
-

@@ -70,10 +70,11 @@ def layout_of(layer: "keras.Layer | None", variable: "keras.Variable") -> Layout
         return None
     weights = _KERNELS.get(_keras_base(layer), {})
     if variable.name in weights:
-        return weights[variable.name](layer, shape)
+        make, operator = weights[variable.name]
+        return make(layer, shape, operator)
     if _is_of_keras(layer) or variable.name in _ELEMENTWISE or variable.name.startswith("lora_"):
         return None
-    return _last_axis_first(shape, "") if sum(length > 1 for length in shape) > 1 else None
+    return _last_axis_first(layer, shape, "") if sum(length > 1 for length in shape) > 1 else None
 
 
 def why_no_layout(layer: "keras.Layer | None", variable: "keras.Variable") -> str:
@@ -129,122 +130,115 @@ def _layout(split: Shape, order: Shape, tflite_shape: Shape, operator: str, kera
     )
 
 
-def _last_axis_first(shape: Shape, operator: str) -> Layout:
+def _last_axis_first(_: Any, shape: Shape, operator: str) -> Layout:
     """`[..., in, out]` to `[out, ..., in]`: a convolution's `[h, w, in, out]` to `[out, h, w, in]`."""
     last = len(shape) - 1
     return _layout(shape, (last, *range(last)), (shape[-1], *shape[:-1]), operator)
 
 
-def _transposed_convolution(shape: Shape, operator: str) -> Layout:
-    """`[..., out, in]` to `[out, ..., in]`: only the output axis moves, as Keras has it before the inputs here."""
-    out, last = len(shape) - 2, len(shape) - 1
-    return _layout(shape, (out, *range(out), last), (shape[out], *shape[:out], shape[last]), operator)
+def _outputs_before_inputs(_: Any, shape: Shape, operator: str) -> Layout:
+    """`[..., out, in]` to `[out, ..., in]`: a transposed convolution's `[h, w, out, in]` to `[out, h, w, in]`."""
+    *front, out, last = range(len(shape))
+    return _layout(shape, (out, *front, last), (shape[out], *shape[:out], shape[last]), operator)
 
 
-def _depthwise(shape: Shape) -> Layout:
-    """`[h, w, in, multiplier]` to `[1, h, w, in * multiplier]`, where all channels lie side by side.
+def _as_it_is(_: Any, shape: Shape, operator: str) -> Layout:
+    """Rows of an embedding, `[vocabulary, dim]`: a block is a part of one row, or of consecutive rows."""
+    return _layout(shape, tuple(range(len(shape))), shape, operator)
 
-    With 2 inputs a, b and multiplier 2 a place of the kernel is one row:
+
+def _one_output(_: Any, shape: Shape, operator: str) -> Layout:
+    """A depthwise kernel's `[h, w, in, multiplier]` to `[1, h, w, in * multiplier]`: all channels side by side.
+
+    With 2 inputs a, b and multiplier 2, one place of the kernel becomes one row:
 
         Keras      TFLite
         a0 a1  ->  a0 a1 b0 b1
         b0 b1
     """
-    return _layout(shape, tuple(range(len(shape))), (1, *shape[:-2], shape[-2] * shape[-1]), "DEPTHWISE_CONV_2D")
+    return _layout(shape, tuple(range(len(shape))), (1, *shape[:-2], shape[-2] * shape[-1]), operator)
 
 
-def _as_it_is(shape: Shape, operator: str) -> Layout:
-    """Rows of an embedding, `[vocabulary, dim]`: a block is a part of one row or of consecutive rows."""
-    return _layout(shape, tuple(range(len(shape))), shape, operator)
-
-
-def _gates(shape: Shape, units: int, operator: str) -> Layout:
+def _gates(layer: Any, shape: Shape, operator: str) -> Layout:
     """`[..., in, gates * units]` to `[units, gates, ..., in]`, so that no block straddles two gates.
 
-    TFLite holds the gates together, `[gates * units, in]`, or each for itself, as for ConvLSTM and for a GRU with
-    `reset_after=False`; the same blocks are found in both. With 1 input, 2 gates f, g and 2 units:
+    The file holds the gates together, `[gates * units, in]`, or each for itself, as for ConvLSTM and for a GRU with
+    `reset_after=False`; the same blocks are found in both. With 1 input, 2 gates f, g and 3 units:
 
-        Keras            TFLite, together      here, unit by gate
-        f0 f1 g0 g1  ->  f0 f1 g0 g1 (rows)    f0 g0
-                                               f1 g1
+        Keras                  here, [unit, gate, in]
+        f0 f1 f2 g0 g1 g2  ->  f0 g0
+                               f1 g1
+                               f2 g2
     """
     *front, last = shape
-    if last % units:
-        return _last_axis_first(shape, operator)
-    count, axes = last // units, len(front)
-    split = (*front, count, units)
-    return _layout(split, (axes + 1, axes, *range(axes)), (units, count, *front), operator, keras_shape=shape)
+    units = layer.units if hasattr(layer, "units") else layer.filters
+    gates, axes = last // units, len(front)
+    split = (*front, gates, units)
+    return _layout(split, (axes + 1, axes, *range(axes)), (units, gates, *front), operator, keras_shape=shape)
 
 
-def _einsum(layer: Any, shape: Shape) -> Layout | None:
-    """Labels that only the output has are outputs, contracted ones inputs; of several, the last is innermost.
+def _convolution_gates(layer: Any, shape: Shape, operator: str) -> Layout:
+    """As `_gates`; a ConvLSTM3D, of five axes, goes to a CONV_3D, whose weight the file holds as Keras does."""
+    return _gates(layer, shape, _CONVOLUTION_3D if len(shape) == 5 else operator)
 
-    The kernel "cde" `[c, d, e]` of "abc,cde->abde" becomes `[d * e, c]`; that of "abcd,cde->abe", `[e, c * d]`. Labels
-    that activations, kernel and output all have stay in the middle: "bhi,hio->bho" has `[o, h, i]`, and becomes a
-    BATCH_MATMUL whose weight the file holds as Keras does, `[h, i, o]`.
+
+def _labelled(layer: Any, shape: Shape, operator: str) -> Layout | None:
+    """By the equation of an EinsumDense: labels that only the output has are outputs, those that it lacks inputs.
+
+    The kernel "cde" `[c, d, e]` of "abc,cde->abde" becomes `[d * e, c]`; that of "abcd,cde->abe", `[e, c * d]`: outputs
+    in the order of the kernel, inputs in that of the activations. Labels that activations, kernel and output all have
+    stay in the middle: "bhi,hio->bho" has `[o, h, i]`, and becomes a BATCH_MATMUL whose weight the file holds as Keras
+    does, `[h, i, o]`. Where nothing is summed there is no layout.
     """
     operands, _, output = layer.equation.replace(" ", "").partition("->")
-    inputs, _, kernel = operands.partition(",")
-    if len(kernel) != len(shape) or len(set(kernel)) != len(kernel):
+    activations, _, kernel = operands.partition(",")
+    summed = sorted((i for i, x in enumerate(kernel) if x not in output), key=lambda i: activations.find(kernel[i]))
+    shared = [i for i, label in enumerate(kernel) if label in output and label in activations]
+    outputs = [i for i, label in enumerate(kernel) if label in output and label not in activations]
+    if not summed:
         return None
-    contracted = [i for i, label in enumerate(kernel) if label not in output]
-    shared = [i for i, label in enumerate(kernel) if label in output and label in inputs]
-    outputs = [i for i, label in enumerate(kernel) if label in output and label not in inputs]
-    if not contracted:
-        return None
-    contracted.sort(key=lambda i: inputs.find(kernel[i]))
-    order = (*outputs, *shared, *contracted)
     middle = tuple(shape[i] for i in shared)
-    tflite_shape = (prod(shape[i] for i in outputs), *middle, prod(shape[i] for i in contracted))
-    return _layout(shape, order, tflite_shape, "BATCH_MATMUL" if shared else "FULLY_CONNECTED")
+    tflite_shape = (prod(shape[i] for i in outputs), *middle, prod(shape[i] for i in summed))
+    return _layout(shape, (*outputs, *shared, *summed), tflite_shape, _PER_LABEL if shared else operator)
 
 
-_Make = Callable[[Any, Shape], Layout | None]
+_Make = Callable[[Any, Shape, str], Layout | None]
+_Weights = dict[str, tuple[_Make, str]]
+_DENSE, _CONVOLUTION, _DEPTHWISE = "FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"
+_PER_LABEL, _CONVOLUTION_3D = "BATCH_MATMUL", "CONV_3D"
 
+_MATRIX: _Weights = {"kernel": (_last_axis_first, _DENSE)}
+_CONV: _Weights = {"kernel": (_last_axis_first, _CONVOLUTION)}
+_SEPARABLE: _Weights = {
+    "depthwise_kernel": (_one_output, _DEPTHWISE),
+    "pointwise_kernel": (_last_axis_first, _CONVOLUTION),
+}
+_OF_CELLS = ("kernel", "recurrent_kernel")
+_TABLE: _Weights = {"embeddings": (_as_it_is, "GATHER")}
 
-def _matrix(operator: str) -> _Make:
-    return lambda _, shape: _last_axis_first(shape, operator)
-
-
-def _turned(operator: str) -> _Make:
-    return lambda _, shape: _transposed_convolution(shape, operator)
-
-
-def _rows(operator: str) -> _Make:
-    return lambda _, shape: _as_it_is(shape, operator)
-
-
-def _of_gates(units: str, operator: str) -> _Make:
-    return lambda layer, shape: _gates(shape, getattr(layer, units), operator)
-
-
-def _channels() -> _Make:
-    return lambda _, shape: _depthwise(shape)
-
-
-def _convolution_cell(layer: Any, shape: Shape) -> Layout:
-    return _gates(shape, layer.filters, "CONV_3D" if len(shape) == 5 else "CONV_2D")
-
-
-_SEPARABLE: dict[str, _Make] = {"depthwise_kernel": _channels(), "pointwise_kernel": _matrix("CONV_2D")}
-_CELL: dict[str, _Make] = dict.fromkeys(("kernel", "recurrent_kernel"), _of_gates("units", "FULLY_CONNECTED"))
-_KERNELS: dict[str, dict[str, _Make]] = {
-    "Dense": {"kernel": _matrix("FULLY_CONNECTED")},
-    "EinsumDense": {"kernel": _einsum},
-    "Embedding": {"embeddings": _rows("GATHER")},
-    "ReversibleEmbedding": {"embeddings": _rows("GATHER"), "reverse_embeddings": _matrix("FULLY_CONNECTED")},
-    "Conv1D": {"kernel": _matrix("CONV_2D")},
-    "Conv2D": {"kernel": _matrix("CONV_2D")},
-    "Conv3D": {"kernel": _matrix("CONV_3D")},  # whose weight the file holds as Keras does, [d, h, w, in, out]
-    "Conv1DTranspose": {"kernel": _turned("TRANSPOSE_CONV")},
-    "Conv2DTranspose": {"kernel": _turned("TRANSPOSE_CONV")},
-    "Conv3DTranspose": {"kernel": _turned("CONV_3D_TRANSPOSE")},  # held as Keras does, [d, h, w, out, in]
-    "DepthwiseConv1D": {"kernel": _channels()},
-    "DepthwiseConv2D": {"kernel": _channels()},
+# Layer of Keras -> its weights by their names -> how they lie on the TFLite layout, and the operator they go to.
+_KERNELS: dict[str, _Weights] = {
+    "Dense": _MATRIX,
+    "EinsumDense": {"kernel": (_labelled, _DENSE)},
+    "Embedding": _TABLE,
+    "ReversibleEmbedding": {**_TABLE, "reverse_embeddings": (_last_axis_first, _DENSE)},
+    "Conv1D": _CONV,
+    "Conv2D": _CONV,
+    "Conv3D": {"kernel": (_last_axis_first, _CONVOLUTION_3D)},  # the file has it as Keras does, [d, h, w, in, out]
+    "Conv1DTranspose": {"kernel": (_outputs_before_inputs, "TRANSPOSE_CONV")},
+    "Conv2DTranspose": {"kernel": (_outputs_before_inputs, "TRANSPOSE_CONV")},
+    "Conv3DTranspose": {"kernel": (_outputs_before_inputs, "CONV_3D_TRANSPOSE")},  # as Keras, [d, h, w, out, in]
+    "DepthwiseConv1D": {"kernel": (_one_output, _DEPTHWISE)},
+    "DepthwiseConv2D": {"kernel": (_one_output, _DEPTHWISE)},
     "SeparableConv1D": _SEPARABLE,
     "SeparableConv2D": _SEPARABLE,
-    "SimpleRNNCell": {name: _matrix("FULLY_CONNECTED") for name in ("kernel", "recurrent_kernel")},
-    "LSTMCell": _CELL,
-    "GRUCell": _CELL,
-    "ConvLSTMCell": dict.fromkeys(("kernel", "recurrent_kernel"), _convolution_cell),
+    "SimpleRNNCell": dict.fromkeys(_OF_CELLS, (_last_axis_first, _DENSE)),
+    "LSTMCell": dict.fromkeys(_OF_CELLS, (_gates, _DENSE)),
+    "GRUCell": dict.fromkeys(_OF_CELLS, (_gates, _DENSE)),
+    "ConvLSTMCell": dict.fromkeys(_OF_CELLS, (_convolution_gates, _CONVOLUTION)),
 }
+
+OPERATORS = tuple(
+    dict.fromkeys((*(operator for weights in _KERNELS.values() for _, operator in weights.values()), _PER_LABEL))
+)
+"""The operators that a weight of a layer of Keras may go to."""

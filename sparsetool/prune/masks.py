@@ -76,6 +76,8 @@ def global_masks(
         PruningError: as `keep_mask`; a structure other than Block; a `min_kept` outside [0, 1]; or layers that
             must keep more than the sparsity leaves.
     """
+    if not scores:
+        raise PruningError("scores", "must be those of one layer or more; got none")
     layers = [(name, np.asarray(layer)) for name, layer in scores]
     sizes = [_global_units(layer.shape, structure, name) for name, layer in layers]
     pruned = _pruned_units(sum(sizes), sparsity, structure)
@@ -90,7 +92,9 @@ def global_masks(
     return [structure.expand(units, layer) for units, layer in zip(kept, checked, strict=True)]
 
 
-def zeros_asked(shape: tuple[int, ...], sparsity: float, structure: Structure = ELEMENT, *, name: str = "weights") -> int:
+def zeros_asked(
+    shape: tuple[int, ...], sparsity: float, structure: Structure = ELEMENT, *, name: str = "weights"
+) -> int:
     """Return how many weights `keep_mask` prunes of scores of this shape.
 
     Raises:
@@ -116,8 +120,8 @@ def _pruned_units(units: int, sparsity: float, structure: Structure) -> int:
     """Return how many of so many units are pruned.
 
     What is kept is rounded, not what is pruned: to nearest, a half to even, and at least 1. So it is in
-    _update_mask of pruning_impl.py in tensorflow/model-optimization 0.8.1, in float32, and only in float32 are
-    the counts the same: in float64 one in fifty is another for constant sparsities.
+    _update_mask of pruning_impl.py in tensorflow/model-optimization 0.8.1, in float32. In float64, 2 % of the
+    counts of layers up to 3.3 million weights are off by one.
     """
     if not 0.0 <= sparsity < 1.0:
         raise PruningError("sparsity", f"must be at least 0 and below 1; got {sparsity}")
@@ -134,12 +138,12 @@ def _pruned_units(units: int, sparsity: float, structure: Structure) -> int:
 
 def _global_units(shape: tuple[int, ...], structure: Structure, name: str) -> int:
     if not isinstance(structure, Block):
-        why = (
-            "n:m leaves the same share in every layer"
-            if isinstance(structure, NOfM)
-            else "channels differ in size from layer to layer, so that no number of them is an exact share of the weights"
+        raise PruningError(
+            "scope",
+            f"global pruning needs blocks, which have as many weights in every layer; got {structure}, of which "
+            f"{'every layer keeps the same share' if isinstance(structure, NOfM) else 'each layer has its own size'}; "
+            "prune layer by layer",
         )
-        raise PruningError("scope", f"global pruning needs blocks; got {structure}: {why}; prune layer by layer")
     return structure.units(shape, name=name)
 
 
@@ -171,7 +175,10 @@ def _check_scores(scores: NDArray[np.floating], name: str) -> Scores:
 
 
 def _keep_highest(layers: Sequence[Scores], pruned: int) -> list[Mask]:
-    """Prune the lowest of all layers; of equal ones, the first in the order of layers, then of the array."""
+    """Prune the lowest of all layers; of equal ones, the first in the order of layers, then of the array.
+
+    A score of infinity is never pruned; `pruned` must be less than the number of the others, or equal to it.
+    """
     if pruned == 0:
         return [np.ones_like(scores, np.bool_) for scores in layers]
     threshold = _nth_lowest(np.concatenate([scores.ravel(order="K") for scores in layers]), pruned - 1)
@@ -181,7 +188,7 @@ def _keep_highest(layers: Sequence[Scores], pruned: int) -> list[Mask]:
         if surplus == 0:
             break
         ties = scores == threshold
-        staying = min(surplus, np.count_nonzero(ties))
+        staying = int(min(surplus, np.count_nonzero(ties)))
         _keep_last(mask, ties, staying)
         surplus -= staying
     return kept

@@ -12,8 +12,8 @@ import keras
 def slots(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> Iterator[tuple[keras.Variable, float]]:
     """Yield each slot of a weight, with the value that it has before the first step.
 
-    That is 0 but for the accumulators of Ftrl, which divides by them. An optimizer that is not built has no slots; factored
-    statistics, such as those of Adafactor, have no entry for a single weight and are left out.
+    That is 0 but for the accumulators of Ftrl, which divides by them. An optimizer that is not built has no slots;
+    factored statistics, such as those of Adafactor, have no entry for a single weight and are left out.
 
     Args:
         optimizer: any optimizer of Keras, those around other optimizers included.

@@ -266,8 +266,8 @@ class Pruner:
             weights = to_numpy(chosen.variable)
             if np.any(np.signbit(weights) & (weights == 0)):
                 raise VerificationError("prune", measured.variable, "has -0.0 among its weights; call apply() first")
-        zeros, weights = sum(measured.zeros for measured in report), sum(measured.weights for measured in report)
-        self._check_zeros(self.model.name, zeros, self._allocation.all_zeros(self.schedule.target), weights)
+        zeros, count = sum(measured.zeros for measured in report), sum(measured.weights for measured in report)
+        self._check_zeros(self.model.name, zeros, self._allocation.all_zeros(self.schedule.target), count)
         return report
 
     def strip(self) -> None:
@@ -286,7 +286,7 @@ class Pruner:
         return self._optimizer if self._optimizer is not None else getattr(self.model, "optimizer", None)
 
     def _try_target(self) -> None:
-        """Refuse, before anything is changed, a target that a structure cannot have; weights that are not finite, too."""
+        """Refuse what a structure cannot end with, and weights that are not finite, before anything is changed."""
         if not isinstance(self.schedule, Timed) or self.schedule.is_plain:
             self._allocation.masks(self.schedule.target, self.schedule.target)
 

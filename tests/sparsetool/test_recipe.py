@@ -98,7 +98,7 @@ def test_values_are_read_and_what_is_left_out_has_its_default(written):
         "constant",
         0,
     )
-    assert (recipe.prune.block_size, recipe.prune.include, recipe.prune.exclude) == ((1, 1), ("*",), ())
+    assert (recipe.prune.block_size, recipe.prune.include, recipe.prune.exclude) == (None, ("*",), ())
     assert recipe.prune.schedule.model_dump() == {
         "type": "PolynomialDecay",
         "initial_sparsity": 0.5,
@@ -336,3 +336,34 @@ def test_a_function_without_file_or_name_is_refused(refused, function):
     schedule = f'schedule = {{ type = "CallableSchedule", function = "{function}" }}\n'
     text = re.sub(r"\[prune\.schedule\].*?(?=\n\[convert\])", "", VALID, flags=re.DOTALL)
     assert refused(text.replace("[prune]\n", f"[prune]\n{schedule}")).key == "prune.schedule.function"
+
+
+@pytest.mark.parametrize(
+    ("added", "key", "problem"),
+    [
+        (
+            "block_size = [1, 4]\nn_of_m = [2, 4]",
+            "prune",
+            "block_size, n_of_m and channels exclude each other; take one",
+        ),
+        (
+            "block_size = [1, 4]\nchannels = true",
+            "prune",
+            "block_size, n_of_m and channels exclude each other; take one",
+        ),
+        (
+            'block_pooling_type = "MAX"',
+            "prune",
+            "block_pooling_type goes with block_size or channels, which have scores",
+        ),
+        ("rules = [{ channels = true, n_of_m = [1, 2] }]", "prune.rules.0", "exclude each other"),
+        ('rules = [{ patern = "*" }]', "prune.rules.0.patern", "did you mean 'pattern'?"),
+        ('for_target = { target = "litert", quantize = "nt8" }', "prune.for_target.quantize", "did you mean 'int8'?"),
+        ('scope = "all"', "prune.scope", "'layer' or 'global'; got 'all'"),
+        ("min_kept = 1.0", "prune.min_kept", "less than 1; got 1.0"),
+    ],
+)
+def test_what_is_pruned_is_said_once_and_in_known_words(refused, added, key, problem):
+    error = refused(VALID.replace("[prune]", f"[prune]\n{added}", 1))
+    assert error.key == key
+    assert problem in error.problem

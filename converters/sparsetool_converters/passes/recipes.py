@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sparsetool_converters.errors import UsageError
+from sparsetool_converters.weights import WeightUse
 
 
 class Quantization(StrEnum):
@@ -50,6 +51,18 @@ class QuantizationRecipe:
     keeps_zeros: bool = True
     refused: str = ""
 
+    def use_by(self, op: str) -> WeightUse | None:
+        """How an operator uses its weights afterwards; None where that differs from one weight to the next.
+
+        A recipe that leaves activations in float32 and makes them from integers on the fly has the operator read the
+        weights as they are; one that computes in float32 puts a DEQUANTIZE before the operator.
+        """
+        weight, activation = _TYPES.get(self.weights), _TYPES.get(self.activations)
+        if weight is None or activation is None:
+            return None
+        dequantized = self.activations == "float32" and weight != activation
+        return WeightUse(op=op, weight=weight, activation=activation, dequantized=dequantized)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Algorithm:
@@ -73,6 +86,16 @@ class Algorithm:
 
 
 _ON_THE_FLY = "float32, quantized on the fly"
+# What a recipe says of weights and activations -> their element type as the schema names it.
+_TYPES = {
+    "unchanged": "FLOAT32",
+    "float32": "FLOAT32",
+    _ON_THE_FLY: "FLOAT32",
+    "float16": "FLOAT16",
+    "int16": "INT16",
+    "int8": "INT8",
+    **{f"int{bits} per channel": f"INT{bits}" for bits in (8, 4, 2)},
+}
 _ON_ONE_KERNEL_SET = (
     "scales of blocks are only read by XNNPACK; with the reference kernels the model answers something else"
 )

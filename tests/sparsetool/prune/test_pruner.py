@@ -174,13 +174,13 @@ def test_rules_give_variables_targets_of_their_own_on_the_same_curve(small_model
 def test_a_global_scope_takes_more_where_weights_are_small_and_keeps_the_least_share(small_model):
     kernels = {layer.name: layer.kernel for layer in small_model.layers if layer.weights}
     kernels["hidden"].assign(kernels["hidden"].numpy() / 100)
-    pruner = prune.Pruner(small_model, immediately(0.9), scope="global", min_kept=0.05)
+    pruner = prune.Pruner(small_model, immediately(0.9), scope="global", min_kept=0.08)
     pruner.update(0)
     report = {r.variable.split("/")[1]: r for r in pruner.check()}
     total = sum(r.weights for r in report.values())
     assert sum(r.zeros for r in report.values()) == round(0.9 * total)
-    assert report["hidden"].sparsity == pytest.approx(0.95, abs=1 / report["hidden"].weights)
-    assert report["logits"].sparsity < 0.5
+    assert report["hidden"].zeros == 2304 - 185  # ceil(0.08 * 2304) stay
+    assert 0 < report["logits"].sparsity < 0.8
 
 
 def test_a_least_share_without_a_global_scope_is_refused(small_model):
@@ -189,7 +189,7 @@ def test_a_least_share_without_a_global_scope_is_refused(small_model):
 
 
 def test_a_global_scope_with_targets_of_variables_own_is_refused(small_model):
-    with pytest.raises(prune.PruningError, match='small/hidden/kernel: has a target .* scope="layer"'):
+    with pytest.raises(prune.PruningError, match=r'small/hidden/kernel: has a target .* scope="layer"'):
         prune.Pruner(
             small_model, immediately(), scope="global", rules=[prune.Rule(pattern="*hidden*", target_sparsity=0.1)]
         )
