@@ -18,7 +18,7 @@ class Skipped:
     """A variable that is left alone, or a layer that has none yet.
 
     Attributes:
-        variable: its path.
+        variable: its path, or the name of the layer.
         reason: why, a clause that begins with a verb.
     """
 
@@ -93,7 +93,7 @@ def select_variables(
         else:
             pruned.append(made)
     skipped += [
-        Skipped(variable=path, reason="is not built, so it has no weights yet") for path in unbuilt_layers(model)
+        Skipped(variable=name, reason="is not built, so it has no weights yet") for name in unbuilt_layers(model)
     ]
     if not pruned:
         reasons = listed([f"{skip.variable} {skip.reason}" for skip in skipped])
@@ -125,19 +125,17 @@ def _decide(
 
 
 def _fit(weight: ModelWeight, layout: Layout, structure: Structure, applying: Sequence[Rule]) -> Chosen | str:
-    shaping = next((rule for rule in reversed(applying) if rule.structure is not None), None)
-    if shaping is not None and shaping.structure is not None:
-        structure = shaping.structure
+    shaping = next((rule for rule in reversed(applying) if rule.structure is not None), Rule(structure=structure))
+    structure = shaping.structure or structure
     columns = layout.tflite_shape[-1]
-    for rule in applying:
-        if rule.max_columns is not None and columns > rule.max_columns:
-            return f"has {columns:,} columns; {rule.max_columns:,} are the most{_because(rule)}"
+    if shaping.max_columns is not None and columns > shaping.max_columns:
+        return f"has {columns:,} columns, more than {shaping.max_columns:,}{_because(shaping)}"
     try:
         _check_fit(layout.tflite_shape, structure, weight.path)
     except PruningError as misfit:
-        if shaping is not None and shaping.leave_misfits:
-            return f"does not fit: {misfit.problem.removesuffix(f'; {WAY_OUT}')}{_because(shaping)}"
-        raise
+        if not shaping.leave_misfits:
+            raise
+        return f"does not fit: {misfit.problem.removesuffix(f'; {WAY_OUT}')}{_because(shaping)}"
     sparsities = [rule.target_sparsity for rule in applying if rule.target_sparsity is not None]
     return Chosen(
         variable=weight.variable,

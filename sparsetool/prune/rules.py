@@ -24,13 +24,15 @@ class Rule:
             one that is not known. Empty for any.
         target_sparsity: sparsity at the end of the schedule, in [0, 1); None for the schedule's own.
         structure: what is pruned or kept as one; None for the one that holds everywhere.
-        max_columns: most inputs per output, on the TFLite layout; a variable with more is left alone. None for any.
+        max_columns: most inputs per output that the structure is meant for, on the TFLite layout; a variable with more
+            is left alone. None for any.
         leave_misfits: whether a variable that the structure does not divide is left alone; else it is an error.
         prune: False leaves the variable alone, True takes it back.
         reason: why it is left alone, a clause that begins with a verb.
 
     Raises:
-        PruningError: a sparsity outside [0, 1), no column allowed, or a text where a tuple of names belongs.
+        PruningError: a sparsity outside [0, 1), no column allowed, limits of no structure, or a text where a tuple of
+            names belongs.
     """
 
     pattern: str = "*"
@@ -50,6 +52,8 @@ class Rule:
                 raise PruningError(subject, f"{field} must be several names, as in ({names!r},); got {names!r}")
         if self.structure is not None:
             check_structure(self.structure, subject)
+        elif self.max_columns is not None or self.leave_misfits:
+            raise PruningError(subject, "max_columns and leave_misfits say where a structure fits; give it, too")
         if self.target_sparsity is not None and not 0.0 <= self.target_sparsity < 1.0:
             raise PruningError(subject, f"target_sparsity must be at least 0 and below 1; got {self.target_sparsity}")
         if self.max_columns is not None and self.max_columns < 1:

@@ -91,7 +91,10 @@ def test_a_layer_that_is_not_built_yet_is_listed():
 
     model = HalfBuilt()
     model(np.zeros((1, 4), np.float32))
-    assert "is not built, so it has no weights yet" in reasons(prune.select_variables(model)).values()
+    assert reasons(prune.select_variables(model)) == {
+        "half/used/bias": "has 1 axis, as a bias or a scale has",
+        "waiting": "is not built, so it has no weights yet",
+    }
 
 
 def test_a_frozen_layer_is_left_alone(small_model):
@@ -288,14 +291,14 @@ def test_a_structure_that_does_not_fit_is_an_error_that_names_the_variable(small
 
 
 def test_a_rule_may_leave_alone_what_does_not_fit_or_has_too_many_columns(small_model):
-    rules = [
-        prune.Rule(structure=Block((1, 16)), leave_misfits=True),
-        prune.Rule(operators=("FULLY_CONNECTED",), max_columns=100, reason="a kernel of 100"),
-    ]
+    rules = [prune.Rule(structure=Block((1, 16)), leave_misfits=True, max_columns=100, reason="a kernel of 100")]
     selection = prune.select_variables(small_model, rules=rules)
     assert paths(selection) == ["small/logits/kernel"]
     assert reasons(selection)["small/conv/kernel"].startswith("does not fit: its 1 inputs are not a multiple of")
-    assert reasons(selection)["small/hidden/kernel"] == "has 144 columns; 100 are the most (a kernel of 100)"
+    assert reasons(selection)["small/hidden/kernel"] == "has 144 columns, more than 100 (a kernel of 100)"
+    taken_back = prune.Rule(pattern="*/hidden/*", structure=Block((1, 4)))
+    selection = prune.select_variables(small_model, rules=[*rules, taken_back])
+    assert paths(selection) == ["small/hidden/kernel", "small/logits/kernel"]
 
 
 def test_channels_of_a_depthwise_kernel_are_refused():

@@ -22,7 +22,9 @@ def test_a_target_of_nothing_is_allowed():
         ({"operators": "CONV_2D"}, r"operators must be several names, as in \('CONV_2D',\); got 'CONV_2D'"),
         ({"structure": "1x4"}, "structure must be a Block, an NOfM or Channels; got '1x4'"),
         ({"structure": NOfM}, "structure must be a Block, an NOfM or Channels; got <class"),
-        ({"max_columns": 0}, "max_columns must be 1 or more; got 0"),
+        ({"max_columns": 8}, "max_columns and leave_misfits say where a structure fits; give it, too"),
+        ({"leave_misfits": True}, "max_columns and leave_misfits say where a structure fits; give it, too"),
+        ({"structure": NOfM(2, 4), "max_columns": 0}, "max_columns must be 1 or more; got 0"),
     ],
 )
 def test_what_a_rule_cannot_mean_is_an_error(given, problem):

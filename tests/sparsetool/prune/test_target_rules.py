@@ -241,7 +241,7 @@ def test_what_a_kernel_cannot_read_is_left_alone_with_the_limit():
     assert [chosen.variable.path for chosen in selection.pruned] == ["m/fits/kernel"]
     reasons = {skip.variable: skip.reason for skip in selection.skipped}
     kernel = "(the sparse kernel of litert for FULLY_CONNECTED with INT8 weights and FLOAT32 activations)"
-    assert reasons["m/wide/kernel"] == f"has 4,096 columns; 4,080 are the most {kernel}"
+    assert reasons["m/wide/kernel"] == f"has 4,096 columns, more than 4,080 {kernel}"
     assert reasons["m/odd/kernel"] == (
         f"does not fit: its 63 inputs are not a multiple of the 16 of block 1x16 {kernel}"
     )
