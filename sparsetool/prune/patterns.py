@@ -11,8 +11,12 @@ _LISTED = 8  # an error names no more than these
 
 
 def matching(patterns: Sequence[str], path: str) -> Iterator[str]:
-    """Those of the patterns that match the whole path."""
-    return (pattern for pattern in patterns if fnmatchcase(path, pattern))
+    """Those of the patterns that match the whole path.
+
+    The "*/" that a pattern begins with may stand for nothing, too: "*/head/kernel" matches "head/kernel", as the paths
+    of functional models and of loaded ones lack the model's name.
+    """
+    return (pattern for pattern in patterns if fnmatchcase(path, pattern) or fnmatchcase(f"/{path}", pattern))
 
 
 def check_patterns(
@@ -39,7 +43,7 @@ def check_patterns(
             hint = f"did you mean {' or '.join(near)}?" if near else "no layer of that class has weights"
             raise PruningError(argument, f"{name!r} is the class of no layer with trainable variables; {hint}")
     for pattern in patterns:
-        matched = [weight for weight in weights if fnmatchcase(weight.path, pattern)]
+        matched = [weight for weight in weights if any(matching((pattern,), weight.path))]
         if not matched:
             paths = [weight.path for weight in weights]
             raise PruningError(argument, f"{pattern!r} matches no trainable variable; {_near(pattern, paths)}")

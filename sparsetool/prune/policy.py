@@ -69,7 +69,8 @@ def select_variables(
     Args:
         model: a built Keras model of any kind.
         structure: what is pruned or kept as one.
-        include: glob patterns on the path of a variable ("*/hidden/kernel"), of which one must match.
+        include: glob patterns on the path of a variable ("*/hidden/kernel"), of which one must match; a leading "*/"
+            may stand for nothing.
         exclude: glob patterns of which none may match.
         rules: what holds for some variables only.
 

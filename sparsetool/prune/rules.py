@@ -17,7 +17,7 @@ class Rule:
         Rule(pattern="*/head/*", target_sparsity=0.8)
 
     Attributes:
-        pattern: glob on the path of a variable, such as "*/encoder_?/*/kernel".
+        pattern: glob on the path of a variable, such as "*/encoder_?/*/kernel"; a leading "*/" may stand for nothing.
         layers: class names, of which the layer that holds the variable, a layer around it, or a base class of either
             must have one: "LSTM" means the weights of an LSTM inside a Bidirectional, too. Empty for any.
         operators: TFLite operators, of which the variable must become the weight of one (`Layout.operator`); "" is the

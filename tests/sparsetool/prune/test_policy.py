@@ -48,6 +48,17 @@ def test_a_pattern_that_matches_nothing_is_an_error_that_names_what_is_near(smal
     )
 
 
+def test_a_pattern_fits_the_paths_of_a_model_that_was_saved_and_loaded(small_model, tmp_path):
+    import keras
+
+    small_model.save(tmp_path / "small.keras")
+    x = keras.Input((8, 8, 1))
+    functional = keras.Model(x, keras.layers.Dense(2, name="hidden")(keras.layers.Flatten()(x)))
+    for model in (small_model, keras.models.load_model(tmp_path / "small.keras"), functional):
+        (path,) = paths(prune.select_variables(model, include=["*/hidden/kernel"]))
+        assert path in ("small/hidden/kernel", "hidden/kernel")
+
+
 @pytest.mark.parametrize("argument", ["include", "exclude"])
 def test_one_text_instead_of_several_patterns_is_an_error(small_model, argument):
     with pytest.raises(prune.PruningError, match=argument + r": must be several patterns, as in \['\*/hidden/\*'\]"):
