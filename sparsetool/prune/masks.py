@@ -135,7 +135,7 @@ def _pruned_units(units: int, sparsity: float, structure: Structure) -> int:
     if np.float32(sparsity) > np.float32(structure.max_sparsity):
         problem = f"must be at most {structure.max_sparsity:.6g}, the 1 - n/m of {structure}; got {sparsity}"
         raise PruningError("sparsity", f"{problem}; lower it, or take another n:m")
-    return at_most if np.float32(sparsity) == np.float32(structure.max_sparsity) else min(pruned, at_most)
+    return at_most if np.float32(sparsity) == np.float32(structure.max_sparsity) else pruned
 
 
 def _global_units(shape: tuple[int, ...], structure: Structure, name: str) -> int:

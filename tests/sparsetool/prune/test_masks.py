@@ -228,7 +228,7 @@ def test_the_full_sparsity_of_n_of_m_may_be_rounded_as_float32_does(sparsity):
     assert zeros_asked((3_001, 9), sparsity, NOfM(1, 3)) == 3_001 * 6
 
 
-@pytest.mark.parametrize(("structure", "inputs"), [(NOfM(1, 3), 12_586_131), (NOfM(3, 7), 9_798_523)])
+@pytest.mark.parametrize(("structure", "inputs"), [(NOfM(1, 3), 12_586_131), (NOfM(3, 5), 10_486_205)])
 def test_the_full_sparsity_of_n_of_m_is_exact_where_float32_is_off_by_one(structure, inputs):
     pruned = inputs // structure.m * (structure.m - structure.n)
     assert zeros_asked((1, inputs), structure.max_sparsity, structure) == pruned
