@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from sparsetool.prune.errors import PruningError
 from sparsetool.prune.model_weights import ModelWeight
 
-_LISTED = 8  # paths that an error lists at most
+_LISTED = 8  # an error names no more than these
 
 
 def matching(patterns: Sequence[str], path: str) -> Iterator[str]:
@@ -27,8 +27,11 @@ def check_patterns(
         layers: class names of which a variable must have one, too; empty for any.
 
     Raises:
-        PruningError: a pattern, or the name of a layer, that matches nothing; names what is near.
+        PruningError: a pattern, or the name of a layer, that matches nothing; names what is near. Or one text instead
+            of a sequence.
     """
+    if isinstance(patterns, str):
+        raise PruningError(argument, f"must be several patterns, as in [{patterns!r}]; got {patterns!r}")
     kinds = sorted(frozenset().union(*(weight.kinds for weight in weights)))
     for name in layers:
         if name not in kinds:
@@ -42,7 +45,7 @@ def check_patterns(
             raise PruningError(argument, f"{pattern!r} matches no trainable variable; {_near(pattern, paths)}")
         if layers and all(weight.kinds.isdisjoint(layers) for weight in matched):
             problem = f"{pattern!r} matches no trainable variable of {' or '.join(layers)}; it matches "
-            raise PruningError(argument, problem + _listed([weight.path for weight in matched]))
+            raise PruningError(argument, problem + listed([weight.path for weight in matched]))
 
 
 def _near(pattern: str, paths: Sequence[str]) -> str:
@@ -50,8 +53,8 @@ def _near(pattern: str, paths: Sequence[str]) -> str:
     parts = {part: path for path in reversed(paths) for part in _parts(path)}
     near = difflib.get_close_matches(pattern.strip("*/"), parts)
     if near:
-        return f"near it are {_listed(list(dict.fromkeys(parts[part] for part in near)))}"
-    return f"there are {_listed(paths)}"
+        return f"near it are {listed(list(dict.fromkeys(parts[part] for part in near)))}"
+    return f"there are {listed(paths)}"
 
 
 def _parts(path: str) -> Iterator[str]:
@@ -60,6 +63,7 @@ def _parts(path: str) -> Iterator[str]:
     return ("/".join(names[i:j]) for i in range(len(names)) for j in range(i + 1, len(names) + 1))
 
 
-def _listed(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
-    return ", ".join(paths[:_LISTED]) + more
+def listed(texts: Sequence[str]) -> str:
+    """The first of these, and how many there are more."""
+    more = f" and {len(texts) - _LISTED} more" if len(texts) > _LISTED else ""
+    return ", ".join(texts[:_LISTED]) + more

@@ -8,53 +8,9 @@ import keras
 from sparsetool.prune.errors import PruningError
 from sparsetool.prune.layouts import Layout, layout_of, why_no_layout
 from sparsetool.prune.model_weights import ModelWeight, model_weights, unbuilt_layers
-from sparsetool.prune.patterns import check_patterns, matching
-from sparsetool.prune.structures import ELEMENT, Channels, Structure
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """What holds for some variables only.
-
-    A variable is meant if the pattern fits its path and, where `layers` or `operators` are given, one of these fits,
-    too. What a rule leaves at None stays as an earlier one has it; of several that say something, the last wins:
-
-        Rule(layers=("Conv2D",), prune=False, reason="is small"),
-        Rule(pattern="*/head/*", target_sparsity=0.8)
-
-    Attributes:
-        pattern: glob on the path of a variable, such as "*/encoder_?/*/kernel".
-        layers: class names, of which the layer that holds the variable, a layer around it, or a base class of either
-            must have one: "LSTM" means the weights of an LSTM inside a Bidirectional, too. Empty for any.
-        operators: TFLite operators, of which the variable must become the weight of one (`Layout.operator`); "" is the
-            one that is not known. Empty for any.
-        target_sparsity: sparsity at the end of the schedule, in [0, 1); None for the schedule's own.
-        structure: what is pruned or kept as one; None for the one that holds everywhere.
-        max_columns: most inputs per output, on the TFLite layout; a variable with more is left alone. None for any.
-        leave_misfits: whether a variable that the structure does not divide is left alone; else it is an error.
-        prune: False leaves the variable alone, True takes it back.
-        reason: why it is left alone, a clause that begins with a verb.
-
-    Raises:
-        PruningError: a sparsity outside [0, 1), or no column allowed.
-    """
-
-    pattern: str = "*"
-    layers: tuple[str, ...] = ()
-    operators: tuple[str, ...] = ()
-    target_sparsity: float | None = None
-    structure: Structure | None = None
-    max_columns: int | None = None
-    leave_misfits: bool = False
-    prune: bool | None = None
-    reason: str = ""
-
-    def __post_init__(self) -> None:
-        subject = f"rule {self.pattern!r}"
-        if self.target_sparsity is not None and not 0.0 <= self.target_sparsity < 1.0:
-            raise PruningError(subject, f"target_sparsity must be at least 0 and below 1; got {self.target_sparsity}")
-        if self.max_columns is not None and self.max_columns < 1:
-            raise PruningError(subject, f"max_columns must be 1 or more; got {self.max_columns}")
+from sparsetool.prune.patterns import check_patterns, listed, matching
+from sparsetool.prune.rules import Rule, check_structure
+from sparsetool.prune.structures import ELEMENT, WAY_OUT, Channels, Structure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +77,7 @@ def select_variables(
         PruningError: the model is not built, a pattern or a layer's name matches nothing, a structure does not divide
             a shape, or nothing is left.
     """
+    check_structure(structure, "structure")
     weights = model_weights(model)
     if not weights:
         raise PruningError(model.name, "has no trainable variables yet; build it or call it once first")
@@ -139,7 +96,7 @@ def select_variables(
         Skipped(variable=path, reason="is not built, so it has no weights yet") for path in unbuilt_layers(model)
     ]
     if not pruned:
-        reasons = "; ".join(f"{skip.variable} {skip.reason}" for skip in skipped)
+        reasons = listed([f"{skip.variable} {skip.reason}" for skip in skipped])
         raise PruningError(model.name, f"nothing is left to prune: {reasons}")
     return Selection(pruned=tuple(pruned), skipped=tuple(skipped))
 
@@ -154,7 +111,7 @@ def _decide(
     if next(matching(include, weight.path), None) is None:
         return "is not included"
     if weight.frozen:
-        return "is frozen: its layer is not trainable"
+        return "is frozen: it, or a layer that it is in, is not trainable"
     if not keras.backend.is_float_dtype(weight.variable.dtype):
         return f"is {weight.variable.dtype}, not floating"
     layout = _layout(weight)
@@ -179,7 +136,7 @@ def _fit(weight: ModelWeight, layout: Layout, structure: Structure, applying: Se
         _check_fit(layout.tflite_shape, structure, weight.path)
     except PruningError as misfit:
         if shaping is not None and shaping.leave_misfits:
-            return f"does not fit: {misfit.problem}{_because(shaping)}"
+            return f"does not fit: {misfit.problem.removesuffix(f'; {WAY_OUT}')}{_because(shaping)}"
         raise
     sparsities = [rule.target_sparsity for rule in applying if rule.target_sparsity is not None]
     return Chosen(

@@ -8,7 +8,7 @@ from math import prod
 
 from sparsetool.prune.errors import PruningError
 from sparsetool.prune.layouts import OPERATORS
-from sparsetool.prune.policy import Rule
+from sparsetool.prune.rules import Rule
 from sparsetool.prune.structures import ELEMENT, Block
 from sparsetool_converters.passes.recipes import Quantization, QuantizationRecipe, recipe_named
 from sparsetool_converters.targets import Route, Target, target_named
