@@ -18,9 +18,10 @@ from sparsetool_converters.errors import ModelFormatError, OutputError, UsageErr
 pytest.importorskip("matplotlib")
 
 PICTURES = ["ramp-up.svg", "layers.svg", "mask-hidden-kernel.png", "pruning-hidden-kernel.gif"]
+REFRESHES = (Refresh(step=4, asked=0.5, zeros=(6,)),)
 
 
-def write_record(folder, loss=1.0, refreshes=(Refresh(step=4, asked=0.5, zeros=(6,)),)):
+def write_record(folder, loss=1.0, refreshes=REFRESHES):
     weights = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
     kept = np.abs(weights) > 0.5
     variable = RecordedVariable(variable="hidden/kernel", shape=(3, 4), weights=12, target_zeros=6)
