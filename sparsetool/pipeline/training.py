@@ -71,7 +71,7 @@ def train_and_prune(
 
         def on_progress(done: int, total: int, metrics: Mapping[str, float]) -> None:
             told(done, total, metrics)
-            if recorder is not None:
+            if recorder is not None and metrics:  # there are none where training goes on from a state
                 recorder.metrics(done, metrics)
 
         train(model, user.data["train"], _settings(section), callbacks=[pruner.callback()], on_progress=on_progress)

@@ -40,7 +40,7 @@ def test_masks_are_refreshed_every_100_steps_from_2000_to_10000(recorded):
 
 def test_every_refresh_asks_for_the_sparsity_of_the_formula(recorded):
     for refresh in recorded.record.numbers.refreshes:
-        assert refresh.asked == pytest.approx(formula(refresh.step), abs=1e-12)
+        assert refresh.asked == pytest.approx(formula(refresh.step), abs=1e-7)  # in float32, as TFMOT
     assert recorded.record.numbers.refreshes[-1].asked == 0.9
 
 

@@ -19,6 +19,7 @@ STILL_CELLS = 40  # rows and columns: a block of 1x2 can be told
 MOVING_CELLS = 64
 PANEL_INCHES = 3.2
 FRAME_MS, LAST_FRAME_MS = 160, 3000
+NEARLY_WHITE = 248
 PRUNED = (0.955, 0.955, 0.955)  # light grey; no kept weight has it
 GOING = tuple(int(ORANGE[i : i + 2], 16) / 255 for i in (1, 3, 5))
 
@@ -117,8 +118,10 @@ def _gif(frames: "list[Image]") -> bytes:
     sample = Image.new("RGB", (3 * first.width, first.height))
     for place, frame in enumerate((first, middle, last)):
         sample.paste(frame, (place * first.width, 0))
-    palette = sample.quantize(255, method=Image.Quantize.MAXCOVERAGE)
-    palette.putpalette([*(palette.getpalette() or [])[: 3 * 255], 255, 255, 255])  # paper stays white
+    palette = sample.quantize(256, method=Image.Quantize.MAXCOVERAGE)
+    colours = np.array(palette.getpalette(), np.uint8).reshape(-1, 3)
+    colours[colours.min(axis=1) >= NEARLY_WHITE] = 255  # the search for the nearest colour is rough; paper stays white
+    palette.putpalette(colours.ravel().tolist())
     drawn = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     durations = [*[FRAME_MS] * (len(frames) - 1), LAST_FRAME_MS]
     written = io.BytesIO()

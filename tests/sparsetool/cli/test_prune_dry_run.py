@@ -116,6 +116,11 @@ def test_a_schedule_that_will_not_do_is_2_and_one_line(dry_run, schedule, proble
     assert dry_run(schedule).error(2).startswith(problem)
 
 
+def test_a_dry_run_has_nothing_to_record(dry_run):
+    schedule = '{ type = "ConstantSparsity", target_sparsity = 0.5, begin_step = 0 }'
+    assert dry_run(schedule, "--record", "record").error(2).startswith("--dry-run trains nothing")
+
+
 def test_a_pattern_that_matches_nothing_is_2_and_one_line(dry_run):
     schedule = '{ type = "ConstantSparsity", target_sparsity = 0.5, begin_step = 0 }'
     assert "hiden" in dry_run(schedule, more='include = ["hiden/kernel"]').error(2)

@@ -18,9 +18,10 @@ from sparsetool_converters.errors import ModelFormatError, OutputError, UsageErr
 pytest.importorskip("matplotlib")
 
 PICTURES = ["ramp-up.svg", "layers.svg", "mask-hidden-kernel.png", "pruning-hidden-kernel.gif"]
+REFRESHES = (Refresh(step=4, asked=0.5, zeros=(6,)),)
 
 
-def write_record(folder, loss=1.0):
+def write_record(folder, loss=1.0, refreshes=REFRESHES):
     weights = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
     kept = np.abs(weights) > 0.5
     variable = RecordedVariable(variable="hidden/kernel", shape=(3, 4), weights=12, target_zeros=6)
@@ -30,7 +31,7 @@ def write_record(folder, loss=1.0):
         steps=10,
         steps_per_epoch=5,
         variables=(variable,),
-        refreshes=(Refresh(step=4, asked=0.5, zeros=(6,)),),
+        refreshes=refreshes,
         metrics=(Metrics(step=1, values={"loss": loss}),),
         mask_steps=(4,),
         examples=("1x1",),
@@ -80,6 +81,12 @@ def test_nothing_is_drawn_of_a_damaged_record(record):
     with pytest.raises(ModelFormatError, match="are not of one record, or one is damaged"):
         draw_record(record)
     assert sorted(path.name for path in record.iterdir()) == ["record.json", "record.npz"]
+
+
+def test_a_record_in_which_nothing_was_pruned_is_refused(tmp_path):
+    write_record(tmp_path / "record", refreshes=())
+    with pytest.raises(ModelFormatError, match="tells of no refresh of masks"):
+        draw_record(tmp_path / "record")
 
 
 def test_a_tensor_that_is_not_there_is_refused_before_anything_is_drawn(record):

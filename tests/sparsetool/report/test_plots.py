@@ -104,6 +104,7 @@ def test_the_animation_shows_each_mask_and_what_goes_with_it(pruning_record):
     content = pruning_animation(pruning_record, 0)
     shown = frames(content)
     assert [duration for duration, _ in shown] == [*[FRAME_MS] * 4, LAST_FRAME_MS]  # before, three masks, the end
+    assert all(tuple(pixels[0, 0]) == (255, 255, 255) for _, pixels in shown)
     going = [count(pixels, GOING) for _, pixels in shown]
     pruned = [count(pixels, PRUNED) for _, pixels in shown]
     assert going[-1] < going[-2] < going[-3]  # 37.5 %, then 12.5 % more, then nothing but the dot on the curve
