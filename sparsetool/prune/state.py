@@ -82,7 +82,7 @@ def save_training_state(
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             written = Path(folder, path.name)
             with written.open("wb") as file:
-                np.savez(file, header=encoded, **arrays)
+                np.savez(file, allow_pickle=False, header=encoded, **arrays)
             written.replace(path)
     except OSError as error:
         raise OutputError(str(path), f"cannot be written: {error.strerror or error}") from error
