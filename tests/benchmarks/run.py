@@ -25,6 +25,7 @@ BENCHMARKS = (
     "wire_speed",
     "wire_c_speed",
     "wire_memory",
+    "vowels_accuracy",
 )
 
 
