@@ -10,7 +10,7 @@ from sparsetool.prune.errors import PruningError
 from sparsetool.prune.masks import global_masks, global_zeros_asked, keep_mask, zeros_asked
 from sparsetool.prune.schedule_check import check_schedule, schedule_in_steps
 from sparsetool.prune.schedules import CallableSchedule, ConstantSparsity, PolynomialDecay, Schedule
-from sparsetool.prune.structures import Block, Channels, NOfM, Structure
+from sparsetool.prune.structures import ELEMENT, Block, Channels, NOfM, Structure
 
 if TYPE_CHECKING:
     from sparsetool.prune.callback import PruningCallback
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sparsetool.prune.policy import Chosen, Rule, Selection, Skipped, select_variables
     from sparsetool.prune.pruner import Pruner, VariableSparsity
     from sparsetool.prune.recorder import PruningRecorder
+    from sparsetool.prune.target_rules import for_target
     from sparsetool.prune.training import TrainingSettings, accuracy, make_deterministic, train
 
 _NEEDS_KERAS = {
@@ -31,6 +32,7 @@ _NEEDS_KERAS = {
     "TrainingSettings": "training",
     "VariableSparsity": "pruner",
     "accuracy": "training",
+    "for_target": "target_rules",
     "load_checkpoint": "checkpoint",
     "make_deterministic": "training",
     "save_checkpoint": "checkpoint",
@@ -39,6 +41,7 @@ _NEEDS_KERAS = {
 }
 
 __all__ = [
+    "ELEMENT",
     "Block",
     "CallableSchedule",
     "Channels",
@@ -59,6 +62,7 @@ __all__ = [
     "VariableSparsity",
     "accuracy",
     "check_schedule",
+    "for_target",
     "global_masks",
     "global_zeros_asked",
     "keep_mask",

@@ -178,7 +178,7 @@ def _gates(layer: Any, shape: Shape, operator: str) -> Layout:
 
 
 def _convolution_gates(layer: Any, shape: Shape, operator: str) -> Layout:
-    """As `_gates`; a ConvLSTM3D, whose kernels have five axes, goes to a CONV_3D, which the file holds as Keras does."""
+    """As `_gates`; a ConvLSTM3D, of five axes, goes to a CONV_3D, whose weight the file holds as Keras does."""
     return _gates(layer, shape, _CONVOLUTION_3D if len(shape) == 5 else operator)
 
 

@@ -188,7 +188,7 @@ def _keep_highest(layers: Sequence[Scores], pruned: int) -> list[Mask]:
         if surplus == 0:
             break
         ties = scores == threshold
-        staying = min(surplus, np.count_nonzero(ties))
+        staying = int(min(surplus, np.count_nonzero(ties)))
         _keep_last(mask, ties, staying)
         surplus -= staying
     return kept

@@ -210,8 +210,10 @@ class Channels:
         """Return the score of each channel, float64 `[out]`, for scores `[out, ..., in]`."""
         rest = tuple(range(1, scores.ndim))
         if self.block_pooling_type == "MAX":
-            return scores.max(axis=rest).astype(np.float64)
-        return scores.mean(axis=rest, dtype=np.float64)  # type: ignore[no-any-return]
+            pooled: Scores = scores.max(axis=rest).astype(np.float64)
+        else:
+            pooled = scores.mean(axis=rest, dtype=np.float64)
+        return pooled
 
     def expand(self, kept: Mask, scores: Scores) -> Mask:
         """Return the mask `[out, ..., in]` of kept channels `[out]`, in the scores' memory order."""
