@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsetool.prune.batches import ShuffledBatches, fit_batches
 from sparsetool.prune.errors import PruningError
+from sparsetool.prune.pruner import Pruner
+from sparsetool.prune.state import TrainingStateCallback, load_training_state
 
 Arrays = tuple[NDArray[Any], NDArray[Any]]  # x [n, ...], y [n] with class indices
 OnProgress = Callable[[int, int, Mapping[str, float]], None]  # steps done, steps in all, running metrics
@@ -25,6 +29,8 @@ class TrainingSettings:
         learning_rate: of Adam, at the first step.
         decay: "constant", or "cosine" down to 0 at the last step.
         seed: of the shuffling and of every random layer.
+        save_every_steps: how often the state of training is saved, where it is. Saving takes as long as writing the
+            weights and what the optimizer keeps of them; what came after the last time is trained again.
 
     Raises:
         PruningError: a number that is not positive, or a negative seed.
@@ -35,9 +41,10 @@ class TrainingSettings:
     learning_rate: float = 1e-3
     decay: Decay = "constant"
     seed: int = 0
+    save_every_steps: int = 500
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate"):
+        for name in ("epochs", "batch_size", "learning_rate", "save_every_steps"):
             if not getattr(self, name) > 0:
                 raise PruningError(name, f"must be above 0; got {getattr(self, name)}")
         if self.seed < 0:
@@ -54,22 +61,32 @@ def train(
     settings: TrainingSettings,
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    pruner: Pruner | None = None,
     on_progress: OnProgress | None = None,
+    state: Path | None = None,
 ) -> None:
     """Compile a classifier with Adam and train it in place.
 
     The same weights to start from, data, settings and machine give the same weights in the end, by
-    `make_deterministic` and by seeding the model's random layers.
+    `make_deterministic`, by `ShuffledBatches` and by seeding the model's random layers; also if training was killed
+    and begun again any number of times, where a state is kept.
 
     Args:
         model: gives logits `[n, classes]`.
         data: x float32 `[n, ...]`, y integers `[n]`.
         settings: how to train.
-        callbacks: Keras callbacks, such as that of a Pruner.
-        on_progress: called after each step with steps done, steps in all, and the epoch's running metrics.
+        callbacks: Keras callbacks; that of the pruner is none of them.
+        pruner: prunes the model meanwhile.
+        on_progress: called after each step with steps done, steps in all, and the epoch's running metrics; and once
+            before, without metrics, where training goes on from a state.
+        state: file that the state of training is saved to; if there is one already, training goes on from it.
+
+    Raises:
+        PruningError: a schedule that cannot be kept in so many steps, or the state of another model.
+        ModelFormatError: a state that is damaged.
+        OutputError: the state cannot be written.
     """
-    x, y = data
-    steps = settings.steps(len(x))
+    steps = settings.steps(len(data[0]))
     make_deterministic(settings.seed)
     _reseed_layers(model, settings.seed)
     model.compile(
@@ -77,15 +94,22 @@ def train(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    progress = [] if on_progress is None else [_Progress(on_progress, steps)]
-    model.fit(
-        x,
-        y,
-        batch_size=settings.batch_size,
-        epochs=settings.epochs,
-        callbacks=[*callbacks, *progress],
-        verbose=0,
-    )
+    batches = ShuffledBatches(data, batch_size=settings.batch_size, seed=settings.seed)
+    first_step, before, after = 0, [], []
+    if pruner is not None:
+        if not pruner.planned:
+            pruner.plan(steps=steps, steps_per_epoch=batches.steps_per_epoch)
+        before.append(pruner.callback())
+    if state is not None:
+        first_step = load_training_state(state, model, pruner) if state.exists() else 0
+        every_steps = settings.save_every_steps
+        after.append(TrainingStateCallback(state, pruner, every_steps=every_steps, steps_done=first_step))
+    if on_progress is not None:
+        if first_step:
+            on_progress(first_step, steps, {})
+        after.append(_Progress(on_progress, first_step, steps))
+    listening = [*before, *callbacks, *after]
+    fit_batches(model, batches, epochs=settings.epochs, first_step=first_step, callbacks=listening)
 
 
 def make_deterministic(seed: int) -> None:
@@ -93,10 +117,11 @@ def make_deterministic(seed: int) -> None:
 
     `train` does this itself; call it before a model is built, so that its first weights are the same too.
     """
-    from tensorflow.config.experimental import enable_op_determinism
-
     keras.utils.set_random_seed(seed)
-    enable_op_determinism()
+    if keras.backend.backend() == "tensorflow":
+        from tensorflow.config.experimental import enable_op_determinism
+
+        enable_op_determinism()
 
 
 def accuracy(model: keras.Model, data: Arrays, *, batch_size: int = 256) -> float:
@@ -127,9 +152,9 @@ def _learning_rate(settings: TrainingSettings, steps: int) -> Any:
 
 
 class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
-    def __init__(self, on_progress: OnProgress, steps: int) -> None:
+    def __init__(self, on_progress: OnProgress, done: int, steps: int) -> None:
         super().__init__()
-        self._on_progress, self._steps, self._done = on_progress, steps, 0
+        self._on_progress, self._steps, self._done = on_progress, steps, done
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         del batch
