@@ -78,6 +78,7 @@ class TrainSection(_Section):
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     decay: Literal["constant", "cosine"] = "constant"
     seed: Steps = 0
+    save_every_steps: Positive = 500
 
 
 class ConstantSparsitySection(_Section):
@@ -168,6 +169,8 @@ class PruneSection(TrainSection, StructureSection):
         rules: what holds for some variables only; of several the last counts.
         scope: "layer" prunes each variable to the schedule's sparsity, "global" all of them together.
         min_kept: share of each variable that scope "global" keeps at least.
+        batch_norm_samples: training samples, picked at random, over which the moving statistics of batch normalization
+            are taken anew after pruning; 0 leaves them as training left them.
     """
 
     schedule: Annotated[
@@ -179,6 +182,7 @@ class PruneSection(TrainSection, StructureSection):
     rules: tuple[RuleSection, ...] = ()
     scope: Literal["layer", "global"] = "layer"
     min_kept: Fraction = 0.0
+    batch_norm_samples: Steps = 0
 
 
 class BudgetSection(_Section):

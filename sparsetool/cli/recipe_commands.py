@@ -7,6 +7,7 @@ import typer
 
 from sparsetool.cli.options import Force, Json, Out, screen
 from sparsetool.cli.screen import show, show_json
+from sparsetool_converters.errors import UsageError
 
 RUN_EXAMPLE = "\b\nExample:\n  sparsetool run models/mnist_cnn/recipe.toml"
 PRUNE_EXAMPLE = (
@@ -60,6 +61,8 @@ def prune(
     screen.hush()
     from sparsetool.report.records import as_json as to_json
 
+    if dry_run and record is not None:
+        raise UsageError("--dry-run trains nothing, so there is nothing to --record; leave one of them out")
     if dry_run:
         _show_plan(recipe, as_json=as_json)
         return

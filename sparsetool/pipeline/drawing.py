@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sparsetool.pipeline.outputs import check_destination, staged
 from sparsetool.report.pruning_record import read_record
-from sparsetool_converters.errors import OutputError
+from sparsetool_converters.errors import ModelFormatError, OutputError
 
 
 def draw_record(
@@ -22,7 +22,7 @@ def draw_record(
         Where they are.
 
     Raises:
-        ModelFormatError: there is no record, or it is damaged.
+        ModelFormatError: there is no record, it is damaged, or nothing was pruned.
         MissingExtraError: matplotlib is not installed.
         OutputError: a picture exists already and is another one, or cannot be written.
         UsageError: no tensor of this name was pruned.
@@ -30,6 +30,8 @@ def draw_record(
     from sparsetool.report.plots import chosen_tensor, layers_over_time, mask_picture, pruning_animation, ramp_up
 
     record = read_record(folder)
+    if not record.numbers.refreshes:
+        raise ModelFormatError(str(folder), "tells of no refresh of masks, so there is nothing to draw")
     index = chosen_tensor(record, tensor)
     name = record.numbers.variables[index].variable.replace("/", "-")
     out = out or folder

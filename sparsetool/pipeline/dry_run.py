@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sparsetool.pipeline.schedule_source import schedule_of
-from sparsetool.pipeline.training import keras_versions, pruner_of, training_length
+from sparsetool.pipeline.training import keras_versions, pruner_of, reloaded, training_length
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.recipe import load_recipe
 from sparsetool.report.pruning_plan import LeftAlone, PlannedRefresh, PlannedVariable, PruningPlan
@@ -26,7 +26,7 @@ def plan_pruning(path: Path) -> PruningPlan:
     user = UserModel(path.parent / recipe.model.source)
     keras_versions()
     samples = len(user.data["train"][0])
-    pruner = pruner_of(recipe.prune, schedule_of(recipe.prune, path.parent), user.build(), samples)
+    pruner = pruner_of(recipe.prune, schedule_of(recipe.prune, path.parent), reloaded(user.build()), samples)
     steps, steps_per_epoch = training_length(recipe.prune, samples)
     schedule = pruner.schedule
     return PruningPlan(
@@ -45,7 +45,7 @@ def plan_pruning(path: Path) -> PruningPlan:
                 variable=planned.variable,
                 shape=planned.shape,
                 weights=planned.weights,
-                target_zeros=planned.target_zeros,
+                target_zeros=None if recipe.prune.scope == "global" else planned.target_zeros,
             )
             for planned in pruner.report()
         ),

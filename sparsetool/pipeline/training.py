@@ -1,5 +1,6 @@
 """The steps of a recipe that need Keras: the dense phase, and the pruning phase."""
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -52,7 +53,7 @@ def train_and_prune(
         settings = _settings(recipe.train)
         make_deterministic(settings.seed)  # for the first weights
         model = user.build()
-        pruner_of(recipe.prune, schedule, model, len(user.data["train"][0])).strip()  # refuse early what will not do
+        pruner_of(recipe.prune, schedule, reloaded(model), len(user.data["train"][0]))  # refuse early what will not do
         train(model, user.data["train"], settings, on_progress=_told(listener, "train dense"))
         save_checkpoint(model, destination / DENSE)
         return {"validation_accuracy": accuracy(model, user.data["validation"])}
@@ -70,7 +71,7 @@ def train_and_prune(
 
         def on_progress(done: int, total: int, metrics: Mapping[str, float]) -> None:
             told(done, total, metrics)
-            if recorder is not None:
+            if recorder is not None and metrics:  # there are none where training goes on from a state
                 recorder.metrics(done, metrics)
 
         train(model, user.data["train"], _settings(section), callbacks=[pruner.callback()], on_progress=on_progress)
@@ -115,6 +116,19 @@ def keras_versions() -> dict[str, str | None]:
     if None in versions.values():
         raise MissingExtraError("tensorflow", "train")
     return {**versions, "sparsetool.prune": source_digest("sparsetool.prune")}
+
+
+def reloaded(model: Any) -> Any:
+    """A copy by way of a checkpoint, as the pruning phase gets it: paths of variables may differ there.
+
+    Raises:
+        ModelFormatError: Keras saves the model, but cannot load it again.
+    """
+    from sparsetool.prune import load_checkpoint, save_checkpoint
+
+    with tempfile.TemporaryDirectory() as folder:
+        save_checkpoint(model, path := Path(folder, DENSE))
+        return load_checkpoint(path)
 
 
 def pruner_of(section: PruneSection, schedule: Schedule, model: Any, samples: int) -> "Pruner":

@@ -172,6 +172,8 @@ def _gates(layer: Any, shape: Shape, operator: str) -> Layout:
     """
     *front, last = shape
     units = layer.units if hasattr(layer, "units") else layer.filters
+    if last % units:  # a subclass with another idea of its kernel
+        return _last_axis_first(layer, shape, "")
     gates, axes = last // units, len(front)
     split = (*front, gates, units)
     return _layout(split, (axes + 1, axes, *range(axes)), (units, gates, *front), operator, keras_shape=shape)
@@ -188,10 +190,12 @@ def _labelled(layer: Any, shape: Shape, operator: str) -> Layout | None:
     The kernel "cde" `[c, d, e]` of "abc,cde->abde" becomes `[d * e, c]`; that of "abcd,cde->abe", `[e, c * d]`: outputs
     in the order of the kernel, inputs in that of the activations. Labels that activations, kernel and output all have
     stay in the middle: "bhi,hio->bho" has `[o, h, i]`, and becomes a BATCH_MATMUL whose weight the file holds as Keras
-    does, `[h, i, o]`. Where nothing is summed there is no layout.
+    does, `[h, i, o]`. Where nothing is summed, there is no layout.
     """
     operands, _, output = layer.equation.replace(" ", "").partition("->")
     activations, _, kernel = operands.partition(",")
+    if len(kernel) != len(shape):  # a subclass with another idea of its kernel
+        return _last_axis_first(layer, shape, "")
     summed = sorted((i for i, x in enumerate(kernel) if x not in output), key=lambda i: activations.find(kernel[i]))
     shared = [i for i, label in enumerate(kernel) if label in output and label in activations]
     outputs = [i for i, label in enumerate(kernel) if label in output and label not in activations]

@@ -16,6 +16,8 @@ from sparsetool.prune.errors import PruningError
 from sparsetool.prune.structures import ELEMENT, Block, Mask, NOfM, Scores, Structure
 
 FLOAT32_COUNTS = 2**24  # float32 has every whole number up to here
+SAMPLE = 2**16
+MARGIN = 800  # places in the sample: six times the deviation of a random one
 
 
 def keep_mask(
@@ -121,7 +123,7 @@ def _pruned_units(units: int, sparsity: float, structure: Structure) -> int:
 
     What is kept is rounded, not what is pruned: to nearest, a half to even, and at least 1. So it is in
     _update_mask of pruning_impl.py in tensorflow/model-optimization 0.8.1, in float32. In float64, 2 % of the
-    counts of layers up to 3.3 million weights are off by one.
+    counts tried for up to 3.3 million weights were off by one.
     """
     if not 0.0 <= sparsity < 1.0:
         raise PruningError("sparsity", f"must be at least 0 and below 1; got {sparsity}")
@@ -133,7 +135,7 @@ def _pruned_units(units: int, sparsity: float, structure: Structure) -> int:
     if np.float32(sparsity) > np.float32(structure.max_sparsity):
         problem = f"must be at most {structure.max_sparsity:.6g}, the 1 - n/m of {structure}; got {sparsity}"
         raise PruningError("sparsity", f"{problem}; lower it, or take another n:m")
-    return at_most if np.float32(sparsity) == np.float32(structure.max_sparsity) else min(pruned, at_most)
+    return at_most if np.float32(sparsity) == np.float32(structure.max_sparsity) else pruned
 
 
 def _global_units(shape: tuple[int, ...], structure: Structure, name: str) -> int:
@@ -183,12 +185,12 @@ def _keep_highest(layers: Sequence[Scores], pruned: int) -> list[Mask]:
         return [np.ones_like(scores, np.bool_) for scores in layers]
     threshold = _nth_lowest(np.concatenate([scores.ravel(order="K") for scores in layers]), pruned - 1)
     kept = [scores > threshold for scores in layers]
-    surplus = sum(np.count_nonzero(~mask) for mask in kept) - pruned  # ties at the threshold that must stay
+    surplus = sum(int(np.count_nonzero(~mask)) for mask in kept) - pruned  # ties at the threshold that must stay
     for scores, mask in zip(reversed(layers), reversed(kept), strict=True):
         if surplus == 0:
             break
         ties = scores == threshold
-        staying = int(min(surplus, np.count_nonzero(ties)))
+        staying = min(surplus, int(np.count_nonzero(ties)))
         _keep_last(mask, ties, staying)
         surplus -= staying
     return kept
@@ -205,12 +207,27 @@ def _keep_last(kept: Mask, ties: Mask, count: int) -> None:
     split = np.count_nonzero(here + after > count)  # rows before it stay as they are, or in part
     kept[split:] |= ties[split:]
     if split:
-        _keep_last(kept[split - 1], ties[split - 1], count - after[split - 1])
+        _keep_last(kept[split - 1], ties[split - 1], count - int(after[split - 1]))
 
 
 def _nth_lowest(scores: Scores, index: int) -> np.floating:
-    between = scores[(scores > 0) & (scores < np.inf)]  # many equal scores make np.partition ten times slower
-    zeros = np.count_nonzero(scores <= 0)
-    if index < zeros:
-        return scores.dtype.type(0)
-    return np.partition(between, index - zeros)[index - zeros]  # type: ignore[no-any-return]
+    """Return what would be at this index if the scores were sorted.
+
+    Only what lies between two scores of a sample is looked at closely: that is a small part, and without the many
+    equal zeros of pruned weights, with which np.partition takes ten times as long.
+    """
+    sample = np.sort(scores[:: max(scores.size // SAMPLE, 1)])
+    near = index * sample.size // scores.size
+    low, high = sample[max(near - MARGIN, 0)], sample[min(near + MARGIN, sample.size - 1)]
+    up_to_low = int(np.count_nonzero(scores <= low))
+    between = scores[(scores > low) & (scores < high)]
+    if up_to_low <= index < up_to_low + between.size:
+        return _sorted_at(between, index - up_to_low)
+    for bound in (low, high):  # what is sought may be equal to one
+        if np.count_nonzero(scores < bound) <= index < np.count_nonzero(scores <= bound):
+            return bound  # type: ignore[no-any-return]
+    return _sorted_at(scores, index)  # the sample misled
+
+
+def _sorted_at(scores: Scores, index: int) -> np.floating:
+    return np.partition(scores, index)[index]  # type: ignore[no-any-return]

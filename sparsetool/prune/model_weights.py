@@ -52,8 +52,8 @@ def model_weights(model: keras.Model) -> tuple[ModelWeight, ...]:
 
 
 def unbuilt_layers(model: keras.Model) -> tuple[str, ...]:
-    """Paths of the layers that will have kernels, but have no weights yet since nothing has called them."""
-    return tuple(layer.path for layer in _kinds(model) if has_kernels(layer) and not layer.built)
+    """Names of the layers that will have kernels, but have no weights yet since nothing has called them."""
+    return tuple(layer.name for layer in _kinds(model) if has_kernels(layer) and not layer.built)
 
 
 def _kinds(model: keras.Model) -> dict[keras.Layer, set[str]]:

@@ -8,53 +8,9 @@ import keras
 from sparsetool.prune.errors import PruningError
 from sparsetool.prune.layouts import Layout, layout_of, why_no_layout
 from sparsetool.prune.model_weights import ModelWeight, model_weights, unbuilt_layers
-from sparsetool.prune.patterns import check_patterns, matching
-from sparsetool.prune.structures import ELEMENT, Channels, Structure
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """What holds for some variables only.
-
-    A variable is meant if the pattern fits its path and, where `layers` or `operators` are given, one of these fits,
-    too. What a rule leaves at None stays as an earlier one has it; of several that say something, the last wins:
-
-        Rule(layers=("Conv2D",), prune=False, reason="is small"),
-        Rule(pattern="*/head/*", target_sparsity=0.8)
-
-    Attributes:
-        pattern: glob on the path of a variable, such as "*/encoder_?/*/kernel".
-        layers: class names, of which the layer that holds the variable, a layer around it, or a base class of either
-            must have one: "LSTM" means the weights of an LSTM inside a Bidirectional, too. Empty for any.
-        operators: TFLite operators, of which the variable must become the weight of one (`Layout.operator`); "" is the
-            one that is not known. Empty for any.
-        target_sparsity: sparsity at the end of the schedule, in [0, 1); None for the schedule's own.
-        structure: what is pruned or kept as one; None for the one that holds everywhere.
-        max_columns: most inputs per output, on the TFLite layout; a variable with more is left alone. None for any.
-        leave_misfits: whether a variable that the structure does not divide is left alone; else it is an error.
-        prune: False leaves the variable alone, True takes it back.
-        reason: why it is left alone, a clause that begins with a verb.
-
-    Raises:
-        PruningError: a sparsity outside [0, 1), or no column allowed.
-    """
-
-    pattern: str = "*"
-    layers: tuple[str, ...] = ()
-    operators: tuple[str, ...] = ()
-    target_sparsity: float | None = None
-    structure: Structure | None = None
-    max_columns: int | None = None
-    leave_misfits: bool = False
-    prune: bool | None = None
-    reason: str = ""
-
-    def __post_init__(self) -> None:
-        subject = f"rule {self.pattern!r}"
-        if self.target_sparsity is not None and not 0.0 <= self.target_sparsity < 1.0:
-            raise PruningError(subject, f"target_sparsity must be at least 0 and below 1; got {self.target_sparsity}")
-        if self.max_columns is not None and self.max_columns < 1:
-            raise PruningError(subject, f"max_columns must be 1 or more; got {self.max_columns}")
+from sparsetool.prune.patterns import check_patterns, listed, matching
+from sparsetool.prune.rules import Rule, check_structure
+from sparsetool.prune.structures import ELEMENT, WAY_OUT, Channels, Structure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +18,7 @@ class Skipped:
     """A variable that is left alone, or a layer that has none yet.
 
     Attributes:
-        variable: its path.
+        variable: its path, or the name of the layer.
         reason: why, a clause that begins with a verb.
     """
 
@@ -113,7 +69,8 @@ def select_variables(
     Args:
         model: a built Keras model of any kind.
         structure: what is pruned or kept as one.
-        include: glob patterns on the path of a variable ("*/hidden/kernel"), of which one must match.
+        include: glob patterns on the path of a variable ("*/hidden/kernel"), of which one must match; a leading "*/"
+            may stand for nothing.
         exclude: glob patterns of which none may match.
         rules: what holds for some variables only.
 
@@ -121,6 +78,7 @@ def select_variables(
         PruningError: the model is not built, a pattern or a layer's name matches nothing, a structure does not divide
             a shape, or nothing is left.
     """
+    check_structure(structure, "structure")
     weights = model_weights(model)
     if not weights:
         raise PruningError(model.name, "has no trainable variables yet; build it or call it once first")
@@ -136,10 +94,10 @@ def select_variables(
         else:
             pruned.append(made)
     skipped += [
-        Skipped(variable=path, reason="is not built, so it has no weights yet") for path in unbuilt_layers(model)
+        Skipped(variable=name, reason="is not built, so it has no weights yet") for name in unbuilt_layers(model)
     ]
     if not pruned:
-        reasons = "; ".join(f"{skip.variable} {skip.reason}" for skip in skipped)
+        reasons = listed([f"{skip.variable} {skip.reason}" for skip in skipped])
         raise PruningError(model.name, f"nothing is left to prune: {reasons}")
     return Selection(pruned=tuple(pruned), skipped=tuple(skipped))
 
@@ -154,7 +112,7 @@ def _decide(
     if next(matching(include, weight.path), None) is None:
         return "is not included"
     if weight.frozen:
-        return "is frozen: its layer is not trainable"
+        return "is frozen: it, or a layer that it is in, is not trainable"
     if not keras.backend.is_float_dtype(weight.variable.dtype):
         return f"is {weight.variable.dtype}, not floating"
     layout = _layout(weight)
@@ -168,19 +126,17 @@ def _decide(
 
 
 def _fit(weight: ModelWeight, layout: Layout, structure: Structure, applying: Sequence[Rule]) -> Chosen | str:
-    shaping = next((rule for rule in reversed(applying) if rule.structure is not None), None)
-    if shaping is not None and shaping.structure is not None:
-        structure = shaping.structure
+    shaping = next((rule for rule in reversed(applying) if rule.structure is not None), Rule(structure=structure))
+    structure = shaping.structure or structure
     columns = layout.tflite_shape[-1]
-    for rule in applying:
-        if rule.max_columns is not None and columns > rule.max_columns:
-            return f"has {columns:,} columns; {rule.max_columns:,} are the most{_because(rule)}"
+    if shaping.max_columns is not None and columns > shaping.max_columns:
+        return f"has {columns:,} columns, more than {shaping.max_columns:,}{_because(shaping)}"
     try:
         _check_fit(layout.tflite_shape, structure, weight.path)
     except PruningError as misfit:
-        if shaping is not None and shaping.leave_misfits:
-            return f"does not fit: {misfit.problem}{_because(shaping)}"
-        raise
+        if not shaping.leave_misfits:
+            raise
+        return f"does not fit: {misfit.problem.removesuffix(f'; {WAY_OUT}')}{_because(shaping)}"
     sparsities = [rule.target_sparsity for rule in applying if rule.target_sparsity is not None]
     return Chosen(
         variable=weight.variable,

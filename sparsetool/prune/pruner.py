@@ -11,7 +11,8 @@ from sparsetool.prune.allocation import Allocation, Scope, Scores, to_numpy
 from sparsetool.prune.constraint import MaskConstraint, zero_where_pruned
 from sparsetool.prune.errors import PruningError
 from sparsetool.prune.optimizer_state import carry, drop, slots
-from sparsetool.prune.policy import Rule, Selection, select_variables
+from sparsetool.prune.policy import Selection, select_variables
+from sparsetool.prune.rules import Rule
 from sparsetool.prune.schedule_check import check_schedule, schedule_in_steps
 from sparsetool.prune.schedules import Schedule, last_due_step
 from sparsetool.prune.structures import ELEMENT, Structure

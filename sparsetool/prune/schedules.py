@@ -10,9 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
+import numpy as np
+
 from sparsetool.prune.errors import PruningError
 from sparsetool.prune.timing import NO_END, Timed
 from sparsetool.spans import Span
+
+BELOW_1 = float(np.nextafter(np.float32(1), np.float32(0)))  # the greatest sparsity that float32 has
 
 
 class Schedule(Protocol):
@@ -111,13 +115,18 @@ class PolynomialDecay(Timed):
     def sparsity(self, step: int) -> float:
         """Return the share of blocks that a refresh at this step leaves at zero.
 
+        In float32, as TFMOT: where the number of blocks times this is a half, the last bit decides over a block.
+
         Raises:
             PruningError: the schedule is not in plain steps yet.
         """
         begin_step, end_step, _ = self.plain_steps()
-        progress = (step - begin_step) / (end_step - begin_step)
-        left: float = (1.0 - min(1.0, max(0.0, progress))) ** self.power
-        return self.final_sparsity + (self.initial_sparsity - self.final_sparsity) * left
+        if step >= end_step:
+            return self.final_sparsity
+        progress = np.float32(max(0, step - begin_step)) / np.float32(end_step - begin_step)
+        left = np.float32(float(np.float32(1) - progress) ** self.power)
+        above = np.float32(self.initial_sparsity - self.final_sparsity) * left
+        return min(BELOW_1, max(0.0, float(above + np.float32(self.final_sparsity))))
 
 
 @dataclass(frozen=True, repr=False)

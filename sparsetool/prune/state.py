@@ -35,8 +35,9 @@ def save_training_state(
 
     That is every variable of the model (weights, moving statistics, the state of random layers), every variable of
     the optimizer (with its count of steps, scale of the loss, averages and gathered gradients), the pruner's masks and
-    the number of steps. It is not what lives outside of these: random numbers that a layer draws without a
-    `SeedGenerator` of its own, where your data stand, running metrics.
+    the number of steps; on torch, whose `Dropout` may draw from it, also the state of its generator. It is not what
+    lives outside of these: random numbers that a layer of yours draws without a `SeedGenerator` of its own, where your
+    data stand, running metrics.
 
     Pruned weights and what the optimizer keeps of them are cleared first, in training too: else training that goes on
     from the file would not be the one that was saved. The same state gives the same bytes.
@@ -64,16 +65,18 @@ def save_training_state(
     optimizer = _optimizer(model, pruner, optimizer)
     variables, arrays = [], {}
     for index, (group, variable) in enumerate(_variables(model, pruner, optimizer)):
-        array = _to_numpy(variable)
+        array: Array = keras.ops.convert_to_numpy(variable)
         variables.append({"group": group, **_describe(variable), "stored": array.dtype.name})
         arrays[str(index)] = array if array.dtype.isbuiltin == 1 else array.view(f"u{array.itemsize}")
     header = {
         "format": FORMAT,
         "version": VERSION,
+        "backend": keras.backend.backend(),
         "optimizer": _kind(optimizer),
         "steps_done": steps_done,
         "variables": variables,
     }
+    arrays["random"] = _generator_state()
     encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
@@ -111,8 +114,9 @@ def load_training_state(
         PruningError: another model, optimizer or pruner; the first variable that differs is named. Nothing is changed.
     """
     path = Path(path)
-    header, arrays = _read(path)
+    header, arrays, generator_state = _read(path)
     optimizer = _optimizer(model, pruner, optimizer)
+    _check_same(path, "backend", header["backend"], keras.backend.backend())
     _check_same(path, "optimizer", header["optimizer"], _kind(optimizer))
     _synchronize(model)
     here = list(_variables(model, pruner, optimizer))
@@ -129,6 +133,17 @@ def load_training_state(
             variable.assign(array)
     if pruner is not None:
         pruner.restore(masks, header["steps_done"])
+    _set_generator_state(generator_state)
+    return int(header["steps_done"])
+
+
+def saved_steps(path: str | Path) -> int:
+    """Return the number of batches that a saved training was trained on, once the whole file was found intact.
+
+    Raises:
+        ModelFormatError: the file is missing, damaged or of another kind.
+    """
+    header, _, _ = _read(Path(path))
     return int(header["steps_done"])
 
 
@@ -193,7 +208,8 @@ def _variables(
     yield from (("mask", mask) for mask in masks)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], list[Array]]:
+def _read(path: Path) -> tuple[dict[str, Any], list[Array], Array]:
+    """Read the header, the variables, and the state of the generator."""
     if not path.is_file():
         raise ModelFormatError(str(path), "there is no such file")
     try:
@@ -208,10 +224,11 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Array]]:
                 arrays.append(array if stored.isbuiltin == 1 else array.view(stored))
                 if list(arrays[-1].shape) != variable["shape"] or arrays[-1].dtype != stored:
                     raise ValueError(f"its array {index} is not the one that its header tells of")
+            generator_state = members["random"]
     except Exception as error:  # numpy, zipfile, zlib and json each raise their own kinds on damaged files
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelFormatError(str(path), f"is no {FORMAT}, or a damaged one: {lines[0]}") from error
-    return header, arrays
+    return header, arrays, generator_state
 
 
 def _check_same(path: Path, what: str, saved: str, own: str) -> None:
@@ -262,9 +279,21 @@ def _kind(optimizer: keras.optimizers.Optimizer | None) -> str:
     return type(optimizer).__name__ + (f" of {_kind(inner)}" if inner is not None else "")
 
 
-def _to_numpy(variable: keras.Variable) -> Array:
-    array: Array = keras.ops.convert_to_numpy(variable)
-    return array
+def _generator_state() -> Array:
+    """The state of torch's own generator; the other backends have none."""
+    if keras.backend.backend() != "torch":
+        return np.zeros(0, np.uint8)
+    import torch
+
+    state: Array = torch.random.get_rng_state().numpy()
+    return state
+
+
+def _set_generator_state(state: Array) -> None:
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.random.set_rng_state(torch.from_numpy(state))
 
 
 def _synchronize(model: keras.Model) -> None:

@@ -8,7 +8,6 @@ units over the array again. Block scores are rounded as those of factorized_pool
 tensorflow/model-optimization 0.8.1, so that both prune the same blocks.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -210,10 +209,8 @@ class Channels:
         """Return the score of each channel, float64 `[out]`, for scores `[out, ..., in]`."""
         rest = tuple(range(1, scores.ndim))
         if self.block_pooling_type == "MAX":
-            pooled: Scores = scores.max(axis=rest).astype(np.float64)
-        else:
-            pooled = scores.mean(axis=rest, dtype=np.float64)
-        return pooled
+            return np.asarray(scores.max(axis=rest), np.float64)
+        return np.asarray(scores.mean(axis=rest, dtype=np.float64))
 
     def expand(self, kept: Mask, scores: Scores) -> Mask:
         """Return the mask `[out, ..., in]` of kept channels `[out]`, in the scores' memory order."""
@@ -227,11 +224,13 @@ def _pool(array: Scores, axis: int, pooling: Pooling) -> Scores:
     first, *others = np.moveaxis(array, axis, 0)
     if not others:
         return first  # type: ignore[no-any-return]
-    combine: Callable[..., Scores] = np.add if pooling == "AVG" else np.maximum
-    pooled = combine(first, others[0])
+    combine: np.ufunc = np.add if pooling == "AVG" else np.maximum
+    pooled: Scores = combine(first, others[0])
     for other in others[1:]:
         combine(pooled, other, out=pooled)
-    return np.divide(pooled, array.shape[axis], out=pooled) if pooling == "AVG" else pooled
+    if pooling == "AVG":
+        pooled /= array.shape[axis]
+    return pooled
 
 
 def _is_count(value: Any) -> bool:

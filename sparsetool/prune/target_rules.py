@@ -8,7 +8,7 @@ from math import prod
 
 from sparsetool.prune.errors import PruningError
 from sparsetool.prune.layouts import OPERATORS
-from sparsetool.prune.policy import Rule
+from sparsetool.prune.rules import Rule
 from sparsetool.prune.structures import ELEMENT, Block
 from sparsetool_converters.passes.recipes import Quantization, QuantizationRecipe, recipe_named
 from sparsetool_converters.targets import Route, Target, target_named
@@ -25,7 +25,7 @@ def for_target(target: str, *, quantize: str = "none") -> tuple[Rule, ...]:
 
     All else is left alone, and its reason names the fact in the table. That holds for weights that the blocks do not
     divide or that have more columns than the kernel can address, too, and for those of custom layers, of which it is
-    not known what they become. A later rule takes them back:
+    not known what they become. A later rule with a structure of its own takes them back:
 
         rules=(*for_target("litert"), Rule(pattern="*/mixing/mix", prune=True, structure=Block((1, 4))))
 

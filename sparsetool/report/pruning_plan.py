@@ -34,13 +34,13 @@ class PlannedVariable:
         variable: its path.
         shape: its shape, in the layout of Keras.
         weights: how many weights it has.
-        target_zeros: how many of them would be zero at the end.
+        target_zeros: how many of them would be zero at the end; None where that depends on how all variables rank.
     """
 
     variable: str
     shape: tuple[int, ...]
     weights: int
-    target_zeros: int
+    target_zeros: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,13 +123,9 @@ def choice_table(plan: PruningPlan) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("left alone", overflow="fold")
     for planned in plan.variables:
-        table.add_row(
-            planned.variable,
-            "x".join(map(str, planned.shape)),
-            f"{planned.weights:,}",
-            f"{planned.target_zeros:,}",
-            f"{planned.target_zeros / planned.weights:.2%}",
-        )
+        zeros = planned.target_zeros
+        ends = ("as it ranks", "") if zeros is None else (f"{zeros:,}", f"{zeros / planned.weights:.2%}")
+        table.add_row(planned.variable, "x".join(map(str, planned.shape)), f"{planned.weights:,}", *ends)
     for left in plan.skipped:
         table.add_row(left.variable, "", "", "", "", left.reason)
     return table

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-HEAVY = ("tensorflow", "keras", "jax", "torch", "litert_quantizer", "ai_edge_litert.interpreter")
+HEAVY = ("tensorflow", "keras", "jax", "torch", "litert_quantizer", "ai_edge_litert.interpreter", "matplotlib", "PIL")
 DOORS = {
     # prune/training.py asks for deterministic kernels, which Keras has no word for
     "tensorflow": ("sparsetool/export.py", "sparsetool/prune/training.py"),
     "keras": ("sparsetool/export.py", "sparsetool/prune/"),
     "ai_edge_litert.interpreter": ("sparsetool/verify/",),
+    "matplotlib": ("sparsetool/report/plots/",),
+    "PIL": ("sparsetool/report/plots/",),
     "litert_quantizer": ("converters/sparsetool_converters/passes/quantize",),
 }
 
@@ -32,7 +34,7 @@ def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
     assert heavy_modules_after(f"import {package}") == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["compress", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["plot", "--help"], ["compress", "--help"]])
 def test_asking_for_help_loads_nothing_heavy(arguments: list[str]) -> None:
     statement = (
         f"import runpy, sys; sys.argv = {['sparsetool', *arguments]!r}; "

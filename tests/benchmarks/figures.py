@@ -14,18 +14,22 @@ class Figure:
         name: what was measured, against what.
         value: the number, None where this machine cannot measure it; the name says why.
         unit: what it counts; "x" for a ratio.
-        limit: the largest value that will do, None where the number only informs.
+        limit: the largest value that will do, None where there is none.
+        least: the smallest value that will do, None where there is none.
     """
 
     name: str
     value: float | None
     unit: str
     limit: float | None = None
+    least: float | None = None
 
     @property
     def holds(self) -> bool:
-        """Whether it keeps to its limit; what was not measured breaks none."""
-        return self.limit is None or self.value is None or self.value <= self.limit
+        """Whether it keeps to its limits; what was not measured breaks none."""
+        if self.value is None:
+            return True
+        return (self.limit is None or self.value <= self.limit) and (self.least is None or self.value >= self.least)
 
 
 def seconds(act: Callable[[], object]) -> float:

@@ -4,16 +4,12 @@
 
 nncodec is no dependency of the project: its releases ask for a numpy and a torchvision that no current torch goes
 with. So it is installed without what it asks for, and what its modules import beside torch, numpy and h5py are
-stand-ins, which its coder never calls. The environment is made once, in `$XDG_CACHE_HOME/sparsetool/nncodec-python3.x`
-or the same under `~/.cache`, from pip's own sources; it takes 1 GB or more, and a C++ compiler. What is there:
-
-    bin/python    run in isolated mode, with this file as the program
-    complete      the requirements, written last; without it, or with others in it, all is made anew
+stand-ins, which its coder never calls. The environment takes 1 GB or more, and a C++ compiler; this file is also the
+program that runs in it.
 """
 
 import importlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -28,13 +24,8 @@ import numpy.typing as npt
 NEEDED = ("torch==2.13.0", "numpy==2.4.6", "h5py==3.16.0")
 NNCODEC = "nncodec==2.1.3"
 STANDS_IN = ("cv2", "pandas", "sklearn", "sklearn.metrics", "torchvision", "tqdm")
-TIMEOUT_SECONDS = 1800  # of each step
 
 Array = npt.NDArray[np.integer[Any]]
-
-
-class NoEnvironmentError(Exception):
-    """nncodec cannot be had on this machine; the message says why, in one line."""
 
 
 def nncodec_bytes(tensors: Sequence[Array], folder: Path) -> int:
@@ -48,43 +39,13 @@ def nncodec_bytes(tensors: Sequence[Array], folder: Path) -> int:
         NoEnvironmentError: nncodec cannot be had on this machine.
         subprocess.CalledProcessError: nncodec fails, or gives other values back; stderr says which.
     """
-    python = _environment()
+    from peer_environment import peer_environment  # not where this file is the program
+
+    python = peer_environment("nncodec", (NEEDED, ("--no-deps", NNCODEC)), Path(__file__))
     handed_over = folder / "tensors.npz"
     np.savez(handed_over, *tensors)
     done = subprocess.run([python, "-I", __file__, handed_over], stdout=subprocess.PIPE, text=True, check=True)
     return sum(json.loads(done.stdout))
-
-
-def _environment() -> Path:
-    """The Python that has nncodec, made now unless it is there complete."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "sparsetool" / f"nncodec-python{sys.version_info.major}.{sys.version_info.minor}"
-    python, complete, requirements = folder / "bin" / "python", folder / "complete", "\n".join((*NEEDED, NNCODEC))
-    try:
-        if complete.is_file() and complete.read_text(encoding="utf-8") == requirements:
-            return python
-        sys.stderr.write(f"Making an environment for {NNCODEC} in {folder}\n")
-        complete.unlink(missing_ok=True)
-        _run(sys.executable, "-m", "venv", "--clear", folder)
-        install: list[str | Path] = [python, "-I", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        _run(*install, *NEEDED)
-        _run(*install, "--no-deps", NNCODEC)
-        _run(python, "-I", __file__)
-        complete.write_text(requirements, encoding="utf-8")
-    except OSError as error:
-        raise NoEnvironmentError(str(error)) from error
-    return python
-
-
-def _run(*command: str | Path) -> None:
-    try:
-        subprocess.run(command, capture_output=True, text=True, errors="replace", check=True, timeout=TIMEOUT_SECONDS)
-    except subprocess.TimeoutExpired as error:
-        raise NoEnvironmentError(f"{' '.join(map(str, command))} took more than {TIMEOUT_SECONDS} s") from error
-    except subprocess.CalledProcessError as error:
-        lines = [line for line in (error.stdout + error.stderr).splitlines() if line.strip()]
-        causes = [line for line in lines if line.lower().startswith("error")] or lines or [str(error)]
-        raise NoEnvironmentError(f"{' '.join(map(str, command))}: {causes[-1].strip()}") from error
 
 
 def _coder() -> Any:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import brotli
 from figures import Figure
-from nncodec_sizes import NoEnvironmentError, nncodec_bytes
+from nncodec_sizes import nncodec_bytes
+from peer_environment import NoEnvironmentError
 from wire_models import wire_models
 
 from sparsetool_converters import codec

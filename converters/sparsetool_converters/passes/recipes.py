@@ -60,6 +60,8 @@ class QuantizationRecipe:
         weight, activation = _TYPES.get(self.weights), _TYPES.get(self.activations)
         if weight is None or activation is None:
             return None
+        if self.algorithm == "oscar" and activation != "FLOAT32":
+            return None  # activations of some layers become integers on the fly, seen in litert-quantizer 0.11.0
         dequantized = self.activations == "float32" and weight != activation
         return WeightUse(op=op, weight=weight, activation=activation, dequantized=dequantized)
 

@@ -1,6 +1,6 @@
 """A figure in the manner of all plots, and the bytes that it is written as: no date, no chance, no user's own style.
 
-Colours are those of Okabe and Ito and the map viridis, which readers who see few colours tell apart as well.
+Colours are those of Okabe and Ito and the maps viridis and Blues: readers who see few colours tell them apart.
 """
 
 import io

@@ -21,16 +21,17 @@ def ramp_up(record: PruningRecord) -> bytes:
         MissingExtraError: matplotlib is not installed.
     """
     numbers = record.numbers
-    names = list(dict.fromkeys(name for point in numbers.metrics for name in point.values))
+    told = {name for point in numbers.metrics for name, value in point.values.items() if value is not None}
+    names = sorted(told, key=lambda name: (name != "loss", name))
     with figure(8, 3.4 + 1.3 * len(names)) as drawn:
         heights = [2.4] + [1.0] * len(names)
         top, *lower = drawn.subplots(1 + len(names), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
         _draw_ramp(top, numbers)
         for axes, name in zip(lower, names, strict=True):
-            told = [(point.step, point.values.get(name)) for point in numbers.metrics]
-            steps, values = zip(*[(step, value) for step, value in told if value is not None], strict=True)
-            axes.plot(steps, values, color=GREEN, linewidth=1.2)
-            axes.set_ylabel(f"{name},\nmean of epoch", color=GREEN)
+            values = [point.values.get(name) for point in numbers.metrics]
+            axes.plot([point.step for point in numbers.metrics], np.array(values, float), color=GREEN, linewidth=1.2)
+            axes.set_ylabel(name)
+            axes.set_title("mean of the epoch so far", fontsize=8.5, color=GREY, loc="right", pad=2)
             axes.grid(axis="y", alpha=0.25)
         _label_steps((lower or [top])[-1], numbers)
         _mark_epochs([top, *lower], numbers)
@@ -59,14 +60,14 @@ def layers_over_time(record: PruningRecord) -> bytes:
         for row in rows[1:-1]:
             axes.axhline(row, color="white", linewidth=1)
         right = axes.secondary_yaxis("right")
-        ends = [f"{share:.1f} % of {v.weights:,}" for share, v in zip(before_and_after[-1], variables, strict=True)]
+        ends = [
+            f"{share:.1f} % of {v.weights:,} weights" for share, v in zip(before_and_after[-1], variables, strict=True)
+        ]
         right.set_yticks(rows[:-1] + 0.5, ends, fontsize=9)
         right.tick_params(axis="y", length=0)
         for spine in (*axes.spines.values(), *right.spines.values()):
             spine.set_visible(False)
-        axes.set_title(
-            f"{numbers.model}: sparsity of each layer, and of how many weights at the end", fontweight="bold"
-        )
+        axes.set_title(f"{numbers.model}: sparsity of each pruned layer over the run", fontweight="bold")
         _label_steps(axes, numbers)
         bar = drawn.colorbar(mesh, ax=axes, orientation="vertical", fraction=0.025, pad=0.02, aspect=18)
         bar.set_label("sparsity [%]")
@@ -109,7 +110,7 @@ def _draw_ramp(axes: "Axes", numbers: Numbers) -> None:
 def _label_steps(axes: "Axes", numbers: Numbers) -> None:
     axes.set_xlim(0, numbers.steps)
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set_xlabel(f"training step (batches; an epoch has {numbers.steps_per_epoch:,})")
+    axes.set_xlabel(f"training step [batches, {numbers.steps_per_epoch:,} in an epoch]")
 
 
 def _mark_epochs(all_axes: "list[Axes]", numbers: Numbers) -> None:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 STILL_CELLS = 40  # rows and columns: a block of 1x2 can be told
 MOVING_CELLS = 64
+PANEL_INCHES = 3.2
 FRAME_MS, LAST_FRAME_MS = 160, 3000
+NEARLY_WHITE = 248
 PRUNED = (0.955, 0.955, 0.955)  # light grey; no kept weight has it
 GOING = tuple(int(ORANGE[i : i + 2], 16) / 255 for i in (1, 3, 5))
 
@@ -46,35 +48,23 @@ def mask_picture(record: PruningRecord, index: int) -> bytes:
         MissingExtraError: matplotlib is not installed.
     """
     variable, corner = record.numbers.variables[index], record.corners[index]
+    share = _percent(variable.target_zeros / variable.weights, 0)
     panels = [("no sparsity", np.ones_like(corner.weights, np.bool_))]
-    share = f"{variable.target_zeros / variable.weights:.0%}".replace("%", " %")
     panels += [(f"{share} in blocks of {name}", mask) for name, mask in corner.examples.items()]
     if len(corner.masks):
-        panels.append((f"as pruned by step {record.numbers.mask_steps[-1]:,}", corner.masks[-1]))
-    with figure(3.1 * len(panels), 4.2) as drawn:
+        panels.append((f"in this run, at step {record.numbers.mask_steps[-1]:,}", corner.masks[-1]))
+    rows, columns = corner.weights[:STILL_CELLS, :STILL_CELLS].shape
+    width = PANEL_INCHES * len(panels)
+    with figure(width, min(PANEL_INCHES, PANEL_INCHES * rows / columns) + 0.95) as drawn:
+        drawn.suptitle(f"{record.numbers.model}: {variable.variable}", fontweight="bold", x=0.06 / width, ha="left")
         for axes, (title, mask) in zip(drawn.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-            colours = _colours(corner.weights, mask, STILL_CELLS)
-            _draw_cells(axes, colours)
-            shown = mask[:STILL_CELLS, :STILL_CELLS]
-            axes.set_title(f"{title}\n", fontsize=10)
-            axes.text(
-                0,
-                1.02,
-                f"{1 - shown.mean():.1%} zeros shown".replace("%", " %"),
-                transform=axes.transAxes,
-                fontsize=8.5,
-                color=GREY,
-            )
-        drawn.suptitle(
-            f"{record.numbers.model}: {variable.variable}", fontweight="bold", x=0.01, ha="left", fontsize=11
-        )
-        drawn.supxlabel(
-            _what_is_shown(variable, colours, "Kept weights: the darker, the larger before pruning. Pruned: grey."),
-            fontsize=8.5,
-            x=0.01,
-            ha="left",
-            color=GREY,
-        )
+            _draw_cells(axes, _colours(corner.weights, mask, STILL_CELLS))
+            zeros = _percent(1 - mask[:STILL_CELLS, :STILL_CELLS].mean(), 1)
+            axes.set_title(title, fontsize=10, pad=18)
+            below_title = {"xytext": (0, 5), "textcoords": "offset points", "fontsize": 8.5, "color": GREY}
+            axes.annotate(f"{zeros} zeros here", (0, 1), xycoords="axes fraction", **below_title)
+        text = f"{_what_is_shown(variable, rows, columns)} Kept weights: the darker, the larger before pruning."
+        drawn.supxlabel(text, fontsize=8.5, x=0.06 / width, ha="left", color=GREY)
         return as_png(drawn)
 
 
@@ -106,9 +96,10 @@ def _frame(record: PruningRecord, index: int, masks: NDArray[np.bool_], frame: i
         colours[going[:MOVING_CELLS, :MOVING_CELLS]] = GOING
         _draw_cells(left, colours)
         left.set_title(variable.variable, fontweight="bold")
-        left.set_xlabel(
-            _what_is_shown(variable, colours, "Orange: pruned just now."), fontsize=8, color=GREY, loc="left"
+        text = (
+            f"{_what_is_shown(variable, *colours.shape[:2])}\nDarker: larger before pruning. Orange: pruned just now."
         )
+        left.set_xlabel(text, fontsize=8, color=GREY, loc="left", linespacing=1.5)
         right.step(steps, [*shares, shares[-1]], where="post", color=BLUE, linewidth=1.6)
         right.plot([step], [share], "o", color=ORANGE, markersize=8)
         right.set(xlim=(0, numbers.steps), ylim=(0, 104), xlabel="training step", ylabel="sparsity of the tensor [%]")
@@ -121,13 +112,20 @@ def _frame(record: PruningRecord, index: int, masks: NDArray[np.bool_], frame: i
 
 
 def _gif(frames: "list[Image]") -> bytes:
-    palette = frames[0].quantize(256)
-    written = io.BytesIO()
-    first, *rest = [frame.quantize(palette=palette, dither=0) for frame in frames]
+    from PIL import Image
+
+    first, middle, last = frames[0], frames[len(frames) // 2], frames[-1]
+    sample = Image.new("RGB", (3 * first.width, first.height))
+    for place, frame in enumerate((first, middle, last)):
+        sample.paste(frame, (place * first.width, 0))
+    palette = sample.quantize(256, method=Image.Quantize.MAXCOVERAGE)
+    colours = np.array(palette.getpalette(), np.uint8).reshape(-1, 3)
+    colours[colours.min(axis=1) >= NEARLY_WHITE] = 255  # the search for the nearest colour is rough; paper stays white
+    palette.putpalette(colours.ravel().tolist())
+    drawn = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     durations = [*[FRAME_MS] * (len(frames) - 1), LAST_FRAME_MS]
-    first.save(
-        written, "GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=False, disposal=1
-    )
+    written = io.BytesIO()
+    drawn[0].save(written, "GIF", save_all=True, append_images=drawn[1:], duration=durations, loop=0, optimize=False)
     return written.getvalue()
 
 
@@ -137,7 +135,7 @@ def _colours(weights: NDArray[np.float32], mask: NDArray[np.bool_], cells: int) 
 
     shown, kept = np.abs(weights[:cells, :cells]), mask[:cells, :cells]
     ranks = shown.ravel().argsort().argsort().reshape(shown.shape) / max(shown.size - 1, 1)
-    colours = np.asarray(mpl.colormaps["viridis_r"](0.08 + 0.87 * ranks))[..., :3]
+    colours = np.asarray(mpl.colormaps["Blues"](0.3 + 0.7 * ranks))[..., :3]
     colours[~kept] = PRUNED
     return colours
 
@@ -149,12 +147,16 @@ def _draw_cells(axes: "Axes", colours: NDArray[Any]) -> None:
         spine.set_visible(False)
     axes.set_xticks([])
     axes.set_yticks([])
+    axes.set_anchor("NW")
     width = 20 / max(rows, columns)
     axes.hlines(range(1, rows), 0, columns, color="white", linewidth=width)
     axes.vlines(range(1, columns), 0, rows, color="white", linewidth=width)
 
 
-def _what_is_shown(variable: RecordedVariable, colours: NDArray[Any], legend: str) -> str:
-    rows, columns = colours.shape[:2]
+def _what_is_shown(variable: RecordedVariable, rows: int, columns: int) -> str:
     outputs, inputs = variable.shape[0], variable.weights // variable.shape[0]
-    return f"Rows: {rows} of {outputs:,} outputs. Columns: {columns} of {inputs:,} inputs. {legend}"
+    return f"Rows: {rows} of {outputs:,} outputs. Columns: {columns} of {inputs:,} inputs."
+
+
+def _percent(share: float, digits: int) -> str:
+    return f"{100 * share:.{digits}f} %"

@@ -13,6 +13,7 @@ from sparsetool_converters.model import Model
 from sparsetool_converters.passes.kept_zeros import QuantizedWeight, ZerosLostError
 from sparsetool_converters.passes.quantize import Quantize
 from sparsetool_converters.passes.recipes import ALGORITHMS, RECIPES, recipe_named
+from sparsetool_converters.weights import weight_sites
 
 Array = np.ndarray[Any, Any]
 
@@ -189,6 +190,19 @@ def check(network: str, name: str) -> None:
 @pytest.mark.parametrize(("network", "name"), CASES)
 def test_recipe_gives_a_model_that_agrees_on_every_kernel_set_and_keeps_zeros(network: str, name: str) -> None:
     check(network, name)
+
+
+@pytest.mark.parametrize("name", [n for n in KEEPING if recipe_named(n).use_by("FULLY_CONNECTED")])
+def test_recipe_knows_how_a_fully_connected_layer_uses_its_weights_afterwards(name: str) -> None:
+    model = Model.from_bytes(NETWORKS["convolutional"])
+    Quantize(name, samples("convolutional"))(model)
+    uses = {site.use for site in weight_sites(model) if site.use.op == "FULLY_CONNECTED"}
+    assert uses == {recipe_named(name).use_by("FULLY_CONNECTED")}
+
+
+@pytest.mark.parametrize("name", ["sample_advanced_usage", "dynamic_legacy_wi8_afp32", "static_wi8_ai8+oscar"])
+def test_recipe_with_several_types_of_weights_knows_no_single_use(name: str) -> None:
+    assert recipe_named(name).use_by("FULLY_CONNECTED") is None
 
 
 @pytest.mark.parametrize("name", [n for n in OFFERED + CHOSEN if not recipe_named(n).keeps_zeros])

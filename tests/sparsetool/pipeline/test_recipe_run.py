@@ -9,10 +9,9 @@ from pydantic import ValidationError
 
 from sparsetool.pipeline import training
 from sparsetool.pipeline.recipe_run import FLOATS, run_recipe
-from sparsetool.pipeline.training import DENSE, PRUNED, schedule_of
+from sparsetool.pipeline.training import DENSE, PRUNED
 from sparsetool.pipeline.versions import installed_versions, source_digest
-from sparsetool.prune import ConstantSparsity, PolynomialDecay
-from sparsetool.recipe import ArtifactSection, PruneSection
+from sparsetool.recipe import ArtifactSection
 from sparsetool_converters.errors import MissingExtraError, UsageError
 
 TOY = Path(__file__).parents[2] / "integration" / "toy"
@@ -27,33 +26,6 @@ def test_no_artifact_has_a_file_of_the_name_of_what_it_is_made_from(file):
             ArtifactSection(name=stem)
     else:
         assert not file.endswith((".tflite", ".tflite.zst"))
-
-
-@pytest.mark.parametrize(
-    ("described", "schedule"),
-    [
-        (
-            {"type": "ConstantSparsity", "target_sparsity": 0.75, "begin_step": 5, "frequency": 7},
-            ConstantSparsity(target_sparsity=0.75, begin_step=5, end_step=-1, frequency=7),
-        ),
-        (
-            {
-                "type": "PolynomialDecay",
-                "initial_sparsity": 0.25,
-                "final_sparsity": 0.75,
-                "begin_step": 5,
-                "end_step": 50,
-                "power": 2,
-                "frequency": 7,
-            },
-            PolynomialDecay(
-                initial_sparsity=0.25, final_sparsity=0.75, begin_step=5, end_step=50, power=2, frequency=7
-            ),
-        ),
-    ],
-)
-def test_a_schedule_means_what_the_recipe_says(described, schedule):
-    assert schedule_of(PruneSection(epochs=1, schedule=described)) == schedule
 
 
 def test_a_package_that_is_not_installed_has_no_version():

@@ -48,6 +48,19 @@ def test_another_process_reuses_it_as_well(maker, tmp_path, heard):
     assert later.calls == 0
 
 
+def test_a_step_that_made_more_files_than_are_asked_for_is_reused_and_not_the_other_way_round(tmp_path, heard):
+    few, many = Maker(tmp_path, heard, one="eins"), Maker(tmp_path, heard, one="eins", two="zwei")
+    few.run()
+    many.run()
+    few.run()
+    many.run()
+    assert (few.calls, many.calls) == (1, 1)
+    (tmp_path / "two").write_text("damaged")
+    few.run()
+    many.run()
+    assert (few.calls, many.calls) == (1, 2)
+
+
 def test_the_order_of_inputs_means_nothing_and_their_values_everything(maker):
     maker.run(inputs={"a": 1, "b": [1, 2]})
     maker.run(inputs={"b": [1, 2], "a": 1})

@@ -5,7 +5,8 @@ import pytest
 
 from sparsetool import prune
 from sparsetool.export import export_model
-from sparsetool.prune.structures import Block
+from sparsetool.prune.masks import keep_mask
+from sparsetool.prune.structures import Block, Channels, NOfM
 from sparsetool_converters.model import Model
 from sparsetool_converters.weights import weight_sites
 
@@ -163,6 +164,16 @@ def _attention(kind, **sizes):
     return keras.Model(x, getattr(keras.layers, kind)(**sizes)(x, x))
 
 
+def _prune_half(selection):
+    """Fill each chosen variable with numbers that occur once, and prune half of them by its structure."""
+    random = np.random.default_rng(0)
+    for chosen in selection.pruned:
+        values = random.permutation(np.arange(1, 1 + np.prod(chosen.layout.tflite_shape), dtype=np.float32))
+        values = values.reshape(chosen.layout.tflite_shape)
+        kept = keep_mask(values, 0.5, chosen.structure)
+        chosen.variable.assign(chosen.layout.from_tflite(np.where(kept, values, np.float32(0))))
+
+
 def _zero_half_of_the_blocks(selection):
     """Fill each chosen variable with numbers that occur once, and zero every other block at random."""
     random = np.random.default_rng(0)
@@ -240,3 +251,34 @@ def test_blocks_of_an_embedding_that_is_used_backwards_are_blocks_in_the_file(ti
     embedding = keras.layers.ReversibleEmbedding(20, 8, tie_weights=tied)
     model = keras.Model(tokens, embedding(embedding(tokens), reverse=True))
     _assert_blocks_are_kept(model, WIDE, ["GATHER"] if tied else ["GATHER", "FULLY_CONNECTED"], as_stored)
+
+
+@pytest.mark.parametrize("name", ["Dense", "EinsumDense of heads, crossed", "Conv2D", "Embedding", "LSTM"])
+def test_n_of_m_on_the_layout_is_n_of_m_in_the_file(name):
+    import keras
+
+    shape, layer, *_ = LAYERS[name]
+    model = keras.Sequential([keras.Input(shape), layer(keras.layers)])
+    selection = prune.select_variables(model, structure=NOfM(2, 4))
+    _prune_half(selection)
+    largest = max(selection.pruned, key=lambda chosen: chosen.variable.numpy().size)
+    stored = [t for t in _weights_in(export_model(model), largest.variable) if t.size == largest.variable.numpy().size]
+    (array,) = stored
+    assert set(np.count_nonzero(array.reshape(-1, 4), axis=1)) == {2}
+
+
+# An output of a recurrent layer is a unit, with all of its gates.
+@pytest.mark.parametrize(("name", "gates"), [("Dense", 1), ("Conv2D", 1), ("Conv2DTranspose", 1), ("LSTM", 4)])
+def test_channels_on_the_layout_are_rows_in_the_file(name, gates):
+    import keras
+
+    shape, layer, *_ = LAYERS[name]
+    model = keras.Sequential([keras.Input(shape), layer(keras.layers)])
+    selection = prune.select_variables(model, structure=Channels())
+    _prune_half(selection)
+    chosen = selection.pruned[0]
+    array = next(t for t in _weights_in(export_model(model), chosen.variable) if t.size == chosen.variable.numpy().size)
+    kept = array.reshape(gates, 12, -1).any(axis=2)  # of each unit, gate by gate
+    assert kept.sum(axis=1).tolist() == [6] * gates
+    assert (kept == kept[0]).all()
+    assert (array.reshape(gates, 12, -1).all(axis=2) == kept).all()

@@ -1,7 +1,9 @@
 """A record whose figures are all different, so that each can be found again."""
 
+import numpy as np
 import pytest
 
+from sparsetool.report.pruning_record import Corner, Metrics, Numbers, PruningRecord, RecordedVariable, Refresh
 from sparsetool.report.records import (
     AccuracyRecord,
     ArtifactRecord,
@@ -53,3 +55,43 @@ def output(stage, kernel_set, *, identical=False, relative_error=0.0, sqnr_db=No
         sqnr_db=sqnr_db,
         top1_agreement=None,
     )
+
+
+@pytest.fixture
+def pruning_record():
+    """Two layers of a run of 40 steps in 2 epochs, pruned to half at steps 0, 10 and 20."""
+    rng = np.random.default_rng(5)
+    shares, steps = (0.0, 0.375, 0.5), (0, 10, 20)
+    variables = (("hidden/kernel", (50, 70)), ("logits/kernel", (3, 5)))
+    weights = [rng.normal(size=shape).astype(np.float32) for _, shape in variables]
+    masks = [np.stack([lowest_pruned(array, share) for share in shares]) for array in weights]
+    return PruningRecord(
+        numbers=Numbers(
+            model="net",
+            schedule="PolynomialDecay(...)",
+            steps=40,
+            steps_per_epoch=20,
+            variables=tuple(
+                RecordedVariable(variable=name, shape=shape, weights=array.size, target_zeros=int((~mask[-1]).sum()))
+                for (name, shape), array, mask in zip(variables, weights, masks, strict=True)
+            ),
+            refreshes=tuple(
+                Refresh(step=step, asked=share, zeros=tuple(int((~mask[i]).sum()) for mask in masks))
+                for i, (step, share) in enumerate(zip(steps, shares, strict=True))
+            ),
+            metrics=tuple(Metrics(step=step, values={"loss": 1 / step, "accuracy": None}) for step in (1, 20, 40)),
+            mask_steps=steps,
+            examples=("1x1", "1x2"),
+        ),
+        corners=(
+            Corner(weights=weights[0], masks=masks[0], examples={"1x1": masks[0][2], "1x2": masks[0][1]}),
+            Corner(weights=weights[1], masks=masks[1], examples={"1x1": masks[1][2]}),
+        ),
+    )
+
+
+def lowest_pruned(weights, share):
+    order = np.abs(weights).ravel().argsort()
+    kept = np.ones(weights.size, np.bool_)
+    kept[order[: round(share * weights.size)]] = False
+    return kept.reshape(weights.shape)
