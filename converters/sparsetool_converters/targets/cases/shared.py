@@ -70,7 +70,7 @@ def two_fully_connected(dtype: str) -> tuple[bytes, bytes]:
 
 
 def two_native_fully_connected(dtype: str, activation: str) -> tuple[bytes, bytes]:
-    """The dense twin, and the model in which two FULLY_CONNECTED, one behind the other, read the weight as it is stored.
+    """The dense twin, and the model in which two FULLY_CONNECTED in a row read one sparse weight natively.
 
     Args:
         dtype: of the weight, float32 in csr or int8 in blocks of 1x16.
