@@ -1,4 +1,4 @@
-"""The recurrent reference model through its own recipe, trained only as long as conversion needs something to convert."""
+"""The recurrent reference model through its own recipe, trained only until there is something to convert."""
 
 import shutil
 from pathlib import Path
