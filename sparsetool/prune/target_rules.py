@@ -29,8 +29,8 @@ def for_target(target: str, *, quantize: str = "none") -> tuple[Rule, ...]:
 
         rules=(*for_target("litert"), Rule(pattern="*/mixing/mix", prune=True, structure=Block((1, 4))))
 
-    The planner encodes weights with one reader only. A layer that is called several times has several, and so have
-    recurrent layers with `unroll=True` and what is inside a TimeDistributed: these end up dense.
+    A weight that several operators read is encoded where all of them are FULLY_CONNECTED, as those of a layer called
+    several times are, of a recurrent layer with `unroll=True`, and of what is inside a TimeDistributed.
 
     Args:
         target: name of a runtime in the converters' table.

@@ -28,6 +28,7 @@ BENCHMARKS = (
     "wire_memory",
     "tfmot_masks",
     "tfmot_cost",
+    "vowels_accuracy",
 )
 ON_REQUEST = ("tfmot_accuracy",)  # takes about an hour; only with --only
 

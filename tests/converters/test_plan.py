@@ -86,13 +86,20 @@ def test_weight_that_saves_too_little_is_kept_with_numbers() -> None:
     assert "of 18,432 bytes, and less than 10% saved is not worth it" in found
 
 
-def test_weight_of_several_readers_is_kept() -> None:
-    def second_reader(graph: Graph, w: int) -> None:
-        y = graph.tensor("y2", (1, FULLY_CONNECTED.shape[0]))
-        graph.fully_connected(0, w, -1, y)
-        graph.ends([0], [1, y])
+STRANGER = "has 2 readers; several are served only if all are FULLY_CONNECTED and come to it in one way"
 
-    assert reason(graph_with(second_reader)) == "has 2 readers; only weights with one are encoded"
+
+def second_reader(graph: Graph, w: int, *, activation: int = 0) -> None:
+    y = graph.tensor("y2", (1, FULLY_CONNECTED.shape[0]))
+    graph.fully_connected(0, w, -1, y, activation=activation)
+    graph.ends([0], [1, y])
+
+
+def test_weight_of_several_fully_connected_is_chosen_for_as_that_of_one() -> None:
+    (decision,), (alone,) = (decisions(graph_with(build)) for build in (second_reader, lambda graph, w: None))
+    assert isinstance(decision, Encode)
+    assert isinstance(alone, Encode)
+    assert (decision.choices, decision.choice, decision.reason) == (alone.choices, alone.choice, alone.reason)
 
 
 def test_weight_that_is_read_as_something_else_too_is_kept() -> None:
@@ -101,7 +108,37 @@ def test_weight_that_is_read_as_something_else_too_is_kept() -> None:
         graph.op(schema.BuiltinOperator.NEG, [w], [made], schema.NegOptionsT())
         graph.ends([0], [1, made])
 
-    assert reason(graph_with(negated)) == "has 2 readers; only weights with one are encoded"
+    assert reason(graph_with(negated)) == STRANGER
+
+
+def test_weight_that_one_reads_through_dequantize_and_one_as_it_is_is_kept() -> None:
+    def hybrid(graph: Graph, w: int) -> None:
+        second_reader(graph, graph.dequantized(w))
+
+    weight = weight_for("FULLY_CONNECTED", "int8", block=16)
+    assert reason(graph_with(hybrid, weight)) == STRANGER
+
+
+def test_weight_of_several_operators_of_another_kind_is_kept() -> None:
+    def again(graph: Graph, made: int) -> None:
+        y = graph.tensor("y2", (1, 6, 6, 32))
+        graph.op(schema.BuiltinOperator.CONV_2D, [0, made, -1], [y], schema.Conv2DOptionsT(strideH=1, strideW=1))
+
+    assert reason(dequantized_conv(again)) == STRANGER
+
+
+@pytest.mark.parametrize(("fused", "chosen"), [("RELU", Encode), ("TANH", Keep)])
+def test_all_readers_must_be_such_as_the_way_is_open_to(fused: str, chosen: type) -> None:
+    model = new_model()
+    graph = Graph(model)
+    x, outputs = graph.tensor("x", (1, 96)), [graph.tensor(name, (1, 48)) for name in ("y1", "y2")]
+    made = graph.dequantized(graph.constant("w", weight_for("FULLY_CONNECTED", "float16")))
+    for y, activation in zip(outputs, ("NONE", fused), strict=True):
+        graph.fully_connected(x, made, -1, y, activation=getattr(schema.ActivationFunctionType, activation))
+    graph.ends([x], outputs)
+    (decision,) = decisions(packed(model))
+    assert isinstance(decision, chosen)
+    assert isinstance(decision, Encode) or decision.reason.endswith("version 1, fused TANH sparse on litert")
 
 
 def dequantized_conv(build: Callable[[Graph, int], None]) -> bytes:
@@ -123,7 +160,7 @@ def test_dequantized_weight_that_somebody_else_reads_is_kept() -> None:
         graph.op(schema.BuiltinOperator.NEG, [made], [out], schema.NegOptionsT())
 
     assert isinstance(decisions(dequantized_conv(lambda graph, made: None))[0], Encode)
-    assert reason(dequantized_conv(negated)) == "has 2 readers; only weights with one are encoded"
+    assert reason(dequantized_conv(negated)) == STRANGER
 
 
 SEEN = "is an input or output of its subgraph or of a signature, too"

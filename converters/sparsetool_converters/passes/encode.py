@@ -33,7 +33,9 @@ class EncodeSparse:
     name: str = "encode"
 
     def __call__(self, model: Model) -> Sequence[Change]:
-        sites = {site.tensor: site for site in weight_sites(model)}
+        sites: dict[Tensor, list[WeightSite]] = {}
+        for site in weight_sites(model):
+            sites.setdefault(site.tensor, []).append(site)
         chosen = [(model.subgraphs[d.subgraph].tensors[d.tensor], d) for d in self.plan.encoded()]
         insert_decodes(model, [tensor for tensor, d in chosen if d.rule.route is Route.DECODE])
         for tensor, decision in chosen:
@@ -45,21 +47,22 @@ class EncodeSparse:
         ]
 
 
-def _encode(model: Model, site: WeightSite, decision: Encode, block_format: BlockFormat) -> None:
-    stored = site.tensor
+def _encode(model: Model, sites: Sequence[WeightSite], decision: Encode, block_format: BlockFormat) -> None:
+    stored = sites[0].tensor
     encoded = encode(stored.array(), block_format)
     if decision.rule.route is Route.DENSIFY:
-        stored = _insert_densify(model, site)
+        stored = _insert_densify(model, sites[0])
     write_sparsity(stored, encoded)
-    if decision.rule.version is not None:
-        code = site.operator.code
-        site.operator.code = model.operator_code(code.builtin, decision.rule.version)
-    if decision.rule.asymmetric_quantize_inputs:
-        quantize_inputs_asymmetrically(site.operator)
+    for site in sites:
+        if decision.rule.version is not None:
+            code = site.operator.code
+            site.operator.code = model.operator_code(code.builtin, decision.rule.version)
+        if decision.rule.asymmetric_quantize_inputs:
+            quantize_inputs_asymmetrically(site.operator)
 
 
 def _insert_densify(model: Model, site: WeightSite) -> Tensor:
-    """Put DENSIFY between the constant and its reader; returns the tensor that is to hold the encoding."""
+    """Put DENSIFY between the constant and its first reader; returns the tensor that is to hold the encoding."""
     dense = site.tensor
     fields = schema.TensorT()
     vars(fields).update(vars(dense.fields))

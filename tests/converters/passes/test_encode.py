@@ -11,6 +11,7 @@ from one_op_models import one_op, weight_for
 
 from sparsetool_converters.model import Model, Operator
 from sparsetool_converters.passes import EncodeSparse
+from sparsetool_converters.passes.asymmetric_inputs import quantize_inputs_asymmetrically
 from sparsetool_converters.plan import make_plan
 from sparsetool_converters.targets import LITERT
 
@@ -61,6 +62,47 @@ def test_dense_operator_that_shares_a_code_keeps_its_version() -> None:
         ("FULLY_CONNECTED", 1),
         ("FULLY_CONNECTED", 8),
     ]
+
+
+def unrolled(weight: np.ndarray, steps: int, *, dequantized: bool = False) -> bytes:
+    """A square weight that FULLY_CONNECTED operators read one after the other, then once more at a fused RELU."""
+    model = new_model()
+    graph = Graph(model)
+    x = first = graph.tensor("x", (1, len(weight)))
+    w = graph.constant("w", weight, scale=1 / 1024 if weight.dtype == np.int8 else None)
+    if dequantized:
+        w = graph.dequantized(w)
+    for step in range(steps):
+        y = graph.tensor(f"h{step}", (1, len(weight)))
+        graph.fully_connected(x, w, -1, y, activation=int(step == steps - 1))
+        x = y
+    graph.ends([first], [x])
+    return packed(model)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "block", "dequantized", "found"),
+    [
+        ("float32", 1, False, [("FULLY_CONNECTED", 8)] * 5),
+        ("int8", 16, False, [("FULLY_CONNECTED", 8)] * 5),
+        ("int8", 1, False, [("DENSIFY", 1), *[("FULLY_CONNECTED", 8)] * 5]),
+        ("float16", 1, True, [("DENSIFY", 1), ("DEQUANTIZE", 3), *[("FULLY_CONNECTED", 1)] * 5]),
+    ],
+)
+def test_weight_of_an_unrolled_network_is_stored_once_and_read_at_every_step(
+    dtype: str, block: int, dequantized: bool, found: list[tuple[str, int]]
+) -> None:
+    weight = sparse((96, 96), dtype=dtype, block=block)
+    dense = unrolled(weight if dtype == "int8" else weight / 8, 5, dequantized=dequantized)
+    model = encoded(dense)
+    assert operators(model) == found
+    assert len({id(layer.inputs[1]) for layer in layers(model)}) == 1
+    assert {bool(layer.fields.builtinOptions.asymmetricQuantizeInputs) for layer in layers(model)} == {dtype == "int8"}
+    assert len(model.to_bytes()) < 0.7 * len(dense)
+    as_encoded = Model.from_bytes(dense)
+    for layer in layers(as_encoded):
+        quantize_inputs_asymmetrically(layer)  # as XNNPACK does; the dense builtin kernels do so only when told
+    assert_alike(as_encoded.to_bytes() if dtype == "int8" else dense, model.to_bytes())
 
 
 def test_code_that_no_operator_uses_any_more_goes() -> None:

@@ -194,7 +194,7 @@ def test_recurrent_kernels_are_encoded_in_the_body_of_their_loop():
 
 @pytest.mark.keras
 @pytest.mark.parametrize("kind", ["called twice", "TimeDistributed", "unrolled"])
-def test_weights_with_several_readers_end_up_dense(kind):
+def test_weights_that_several_operators_read_are_encoded_as_those_of_one(kind):
     import keras
     from keras import layers
 
@@ -208,10 +208,8 @@ def test_weights_with_several_readers_end_up_dense(kind):
     model = keras.Model(x, y)
     selection = _pruned(model, prune.for_target("litert"), 0.9)
     plan = make_plan(Model.from_bytes(export_model(model)), LITERT)
-    kept = [d.reason for d in plan.decisions if d.op == "FULLY_CONNECTED"]
-    assert not plan.encoded()
-    assert len(kept) == len(selection.pruned)
-    assert all(reason.endswith("readers; only weights with one are encoded") for reason in kept)
+    assert len(plan.encoded()) == len(selection.pruned)
+    assert {decision.choice.route for decision in plan.encoded()} == {Route.NATIVE}
 
 
 @pytest.mark.keras

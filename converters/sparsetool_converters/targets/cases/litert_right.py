@@ -9,7 +9,11 @@ from ai_edge_litert import schema_py_generated as schema
 from sparsetool_converters.sparsity import BlockFormat, block_csr, csr
 from sparsetool_converters.targets.cases.case import Case
 from sparsetool_converters.targets.cases.operators import WEIGHT_SHAPES, one_op, weight_for
-from sparsetool_converters.targets.cases.shared import gather_and_fully_connected, two_fully_connected
+from sparsetool_converters.targets.cases.shared import (
+    gather_and_fully_connected,
+    two_fully_connected,
+    two_native_fully_connected,
+)
 from sparsetool_converters.targets.cases.storing import stored_sparse
 from sparsetool_converters.targets.litert import LITERT
 from sparsetool_converters.targets.litert_limits import MAX_BLOCKS_PER_ROW, MAX_COLUMNS
@@ -59,6 +63,12 @@ def right_cases() -> Iterator[Case]:
             name=f"{dtype} weight of two FULLY_CONNECTED, behind one DENSIFY",
             expected=RIGHT,
             build=partial(two_fully_connected, dtype),
+        )
+    for dtype, activation in (("float32", "float32"), ("int8", "float32"), ("int8", "int8")):
+        yield Case(
+            name=f"{dtype} weight of two FULLY_CONNECTED with {activation} activations, native",
+            expected=RIGHT,
+            build=partial(two_native_fully_connected, dtype, activation),
         )
 
 

@@ -1,11 +1,15 @@
-"""Models in which two operators read one table, as in language models whose embedding is their last layer, too."""
+"""Models in which two operators read one weight.
 
+So it is in language models whose embedding is their last layer, too, and in recurrent networks that are unrolled.
+"""
+
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from sparsetool_converters.sparsity import csr
+from sparsetool_converters.sparsity import block_csr, csr
 from sparsetool_converters.targets.cases.graphs import Graph, new_model, packed
 from sparsetool_converters.targets.cases.operators import weight_for
 from sparsetool_converters.targets.cases.storing import stored_sparse
@@ -63,3 +67,30 @@ def two_fully_connected(dtype: str) -> tuple[bytes, bytes]:
     graph.ends([x], outputs)
     dense = packed(model)
     return dense, stored_sparse(dense, csr(2), densify=True)
+
+
+def two_native_fully_connected(dtype: str, activation: str) -> tuple[bytes, bytes]:
+    """The dense twin, and the model in which two FULLY_CONNECTED in a row read one sparse weight natively.
+
+    Args:
+        dtype: of the weight, float32 in csr or int8 in blocks of 1x16.
+        activation: float32 or int8.
+    """
+    side = 96
+    is_int8, block = dtype == "int8", 16 if dtype == "int8" else 1
+    weight = weight_for("FULLY_CONNECTED", dtype, shape=(side, side), block=block)
+    model = new_model()
+    graph = Graph(model)
+    w = graph.constant("weight", weight, scale=1 / 1024 if is_int8 else None)
+    scale = 1 / 32 if activation == "int8" else None
+    states = [graph.tensor(name, (1, side), activation, scale=scale) for name in ("x", "h", "y")]
+    hybrid = is_int8 and activation == "float32"
+    for before, after in pairwise(states):
+        options = schema.FullyConnectedOptionsT(asymmetricQuantizeInputs=hybrid)
+        version = 4 if activation == "int8" else 12 if is_int8 else 1
+        graph.op(schema.BuiltinOperator.FULLY_CONNECTED, [before, w, -1], [after], options, version=version)
+    first, second = graph.subgraph.operators
+    second.opcodeIndex = first.opcodeIndex  # so that both get the version for sparse weights
+    graph.ends(states[:1], states[1:])
+    dense = packed(model)
+    return dense, stored_sparse(dense, block_csr((1, block)), densify=False, version=SPARSE_VERSION)
