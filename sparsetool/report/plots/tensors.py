@@ -54,8 +54,9 @@ def mask_picture(record: PruningRecord, index: int) -> bytes:
     if len(corner.masks):
         panels.append((f"in this run, at step {record.numbers.mask_steps[-1]:,}", corner.masks[-1]))
     rows, columns = corner.weights[:STILL_CELLS, :STILL_CELLS].shape
-    width = PANEL_INCHES * len(panels)
-    with figure(width, min(PANEL_INCHES, PANEL_INCHES * rows / columns) + 0.95) as drawn:
+    panel_width = PANEL_INCHES * min(1.0, max(0.65, columns / rows))  # room for its title, however narrow the tensor
+    width = panel_width * len(panels)
+    with figure(width, min(PANEL_INCHES, panel_width * rows / columns) + 0.95) as drawn:
         drawn.suptitle(f"{record.numbers.model}: {variable.variable}", fontweight="bold", x=0.06 / width, ha="left")
         for axes, (title, mask) in zip(drawn.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
             _draw_cells(axes, _colours(corner.weights, mask, STILL_CELLS))
