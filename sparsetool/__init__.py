@@ -15,7 +15,21 @@ if TYPE_CHECKING:
     from sparsetool.pipeline.recipe_run import run_recipe
     from sparsetool.pipeline.unpack import unpack
     from sparsetool.pipeline.verify_pair import verify_pair
-    from sparsetool.prune import ConstantSparsity, PolynomialDecay, Pruner, save_checkpoint
+    from sparsetool.prune import (
+        Block,
+        CallableSchedule,
+        Channels,
+        ConstantSparsity,
+        NOfM,
+        PolynomialDecay,
+        Pruner,
+        Rule,
+        for_target,
+        load_training_state,
+        recalibrate_batch_norm,
+        save_checkpoint,
+        save_training_state,
+    )
     from sparsetool_converters.costs import Objective
     from sparsetool_converters.errors import SparseToolError
     from sparsetool_converters.passes.quantize_layers import LayerRecipe
@@ -24,39 +38,57 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Block": "sparsetool.prune",
     "Budget": "sparsetool.budget",
+    "CallableSchedule": "sparsetool.prune",
+    "Channels": "sparsetool.prune",
     "ConstantSparsity": "sparsetool.prune",
     "LayerRecipe": "sparsetool_converters.passes.quantize_layers",
+    "NOfM": "sparsetool.prune",
     "Objective": "sparsetool_converters.costs",
     "PolynomialDecay": "sparsetool.prune",
     "Pruner": "sparsetool.prune",
     "Quantization": "sparsetool_converters.passes.recipes",
+    "Rule": "sparsetool.prune",
     "Settings": "sparsetool.pipeline.conversion",
     "SparseToolError": "sparsetool_converters.errors",
     "compress": "sparsetool.pipeline.compress",
     "densify": "sparsetool.pipeline.densify",
+    "for_target": "sparsetool.prune",
+    "load_training_state": "sparsetool.prune",
     "plan_model": "sparsetool.pipeline.planning",
+    "recalibrate_batch_norm": "sparsetool.prune",
     "run_recipe": "sparsetool.pipeline.recipe_run",
     "save_checkpoint": "sparsetool.prune",
+    "save_training_state": "sparsetool.prune",
     "unpack": "sparsetool.pipeline.unpack",
     "verify_pair": "sparsetool.pipeline.verify_pair",
 }
 
 __all__ = [
+    "Block",
     "Budget",
+    "CallableSchedule",
+    "Channels",
     "ConstantSparsity",
     "LayerRecipe",
+    "NOfM",
     "Objective",
     "PolynomialDecay",
     "Pruner",
     "Quantization",
+    "Rule",
     "Settings",
     "SparseToolError",
     "compress",
     "densify",
+    "for_target",
+    "load_training_state",
     "plan_model",
+    "recalibrate_batch_norm",
     "run_recipe",
     "save_checkpoint",
+    "save_training_state",
     "unpack",
     "verify_pair",
 ]

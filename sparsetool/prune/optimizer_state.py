@@ -53,6 +53,12 @@ def drop(optimizer: keras.optimizers.Optimizer, masks: Sequence[keras.Variable])
             holder._untrack_variable(mask)
 
 
+def synchronize(model: keras.Model) -> None:
+    """Have all variables hold what they are now: within `fit`, JAX keeps their values elsewhere."""
+    if keras.backend.backend() == "jax":
+        model.jax_state_sync()
+
+
 def _updating(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
     """The optimizers that change weights: of a MultiOptimizer each of its own, else the innermost one."""
     innermost = _innermost(optimizer)

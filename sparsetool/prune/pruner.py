@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sparsetool.prune.allocation import Allocation, Scope, Scores, to_numpy
 from sparsetool.prune.constraint import MaskConstraint, zero_where_pruned
 from sparsetool.prune.errors import PruningError
-from sparsetool.prune.optimizer_state import carry, drop, slots
+from sparsetool.prune.optimizer_state import carry, drop, slots, synchronize
 from sparsetool.prune.policy import Selection, select_variables
 from sparsetool.prune.rules import Rule
 from sparsetool.prune.schedule_check import check_schedule, schedule_in_steps
@@ -180,7 +180,7 @@ class Pruner:
         """
         self._require_masks()
         self._carry_masks()
-        _synchronize(self.model)
+        synchronize(self.model)
         for mask, kept in zip(
             self.masks, self._allocation.masks(self.schedule.sparsity(step), self.schedule.target), strict=True
         ):
@@ -199,7 +199,7 @@ class Pruner:
             PruningError: masks that were stripped.
         """
         self._require_masks()
-        _synchronize(self.model)
+        synchronize(self.model)
         for chosen, mask in zip(self.selection.pruned, self.masks, strict=True):
             chosen.variable.assign(zero_where_pruned(chosen.variable, mask))
             if self.optimizer is not None:
@@ -228,7 +228,7 @@ class Pruner:
         shapes = [mask.shape for mask in masks]
         if shapes != [tuple(chosen.variable.shape) for chosen in self.selection.pruned]:
             raise PruningError(self.model.name, f"the masks are of another model, with the shapes {shapes}")
-        _synchronize(self.model)
+        synchronize(self.model)
         for variable, mask in zip(self.masks, masks, strict=True):
             variable.assign(mask)
         self.steps_done = self._steps_seen = steps_done
@@ -318,9 +318,3 @@ def _attach_mask(variable: keras.Variable) -> keras.Variable:
 
 def _retrace(model: keras.Model) -> None:
     model.train_function = None  # a step compiled before has the constraints of then; fit compiles it anew
-
-
-def _synchronize(model: keras.Model) -> None:
-    """Have variables hold what they are now: within `fit`, JAX keeps their values to itself."""
-    if keras.backend.backend() == "jax":
-        model.jax_state_sync()

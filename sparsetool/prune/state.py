@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsetool.prune.errors import PruningError
+from sparsetool.prune.optimizer_state import synchronize
 from sparsetool.prune.pruner import Pruner
 from sparsetool.prune.torch_generator import generator_state, set_generator_state
 from sparsetool_converters.errors import ModelFormatError, OutputError
@@ -60,7 +61,7 @@ def save_training_state(
         if pruner is None:
             raise PruningError("steps_done", "must be given where there is no pruner that counts steps")
         steps_done = pruner.steps_done
-    _synchronize(model)
+    synchronize(model)
     if pruner is not None:
         pruner.apply()
     optimizer = _optimizer(model, pruner, optimizer)
@@ -119,7 +120,7 @@ def load_training_state(
     optimizer = _optimizer(model, pruner, optimizer)
     _check_same(path, "backend", header["backend"], keras.backend.backend())
     _check_same(path, "optimizer", header["optimizer"], _kind(optimizer))
-    _synchronize(model)
+    synchronize(model)
     here = list(_variables(model, pruner, optimizer))
     there = header["variables"]
     for group in ("model", "optimizer", "mask"):
@@ -277,9 +278,3 @@ def _kind(optimizer: keras.optimizers.Optimizer | None) -> str:
         return "none"
     inner = getattr(optimizer, "inner_optimizer", None)
     return type(optimizer).__name__ + (f" of {_kind(inner)}" if inner is not None else "")
-
-
-def _synchronize(model: keras.Model) -> None:
-    """Have variables hold what they are now: within `fit`, JAX keeps their values to itself."""
-    if keras.backend.backend() == "jax":
-        model.jax_state_sync()
