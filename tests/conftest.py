@@ -38,6 +38,8 @@ _load("broken_containers", TESTS / "broken_containers.py")
 FUZZ = ("seed_models", "mutations", "steps", "cases", "campaign", "tensor_files", "round_trips", "containers")
 for _name in (*FUZZ, "small_containers", "fuzz_c"):
     _load(_name, TESTS / "fuzz" / f"{_name}.py")
+for _name in ("figures", "peer_environment", "finished_runs", "tfmot_process", "tfmot_masks"):
+    _load(_name, TESTS / "benchmarks" / f"{_name}.py")
 
 
 @pytest.fixture(scope="session")

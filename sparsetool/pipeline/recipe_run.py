@@ -1,5 +1,7 @@
 """A whole recipe: train, prune, export, convert, verify, measure, publish."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.formats import Format
 from sparsetool.pipeline.outputs import staged
 from sparsetool.pipeline.proof import Prover, kernel_sets_for
-from sparsetool.pipeline.run_folder import RunFolder, sha256
+from sparsetool.pipeline.run_folder import RunFolder, opened, sha256
 from sparsetool.pipeline.training import DENSE, PRUNED, RECORDED, train_and_prune
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions, source_digest
@@ -44,15 +46,15 @@ def run_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> Ru
     Raises:
         SparseToolError: whatever went wrong; published results are then as they were before.
     """
-    recipe, user, folder, out = _open(path, out, listener)
-    require_runtime(target_named(recipe.convert.target).kernel_sets)
-    training = train_and_prune(recipe, user, folder, listener, home=path.parent)
-    _export(folder, listener)
-    prover: list[Prover] = []
-    records = tuple(_make(recipe, section, user, folder, prover, listener) for section in recipe.artifacts)
-    records = _measure_accuracy(recipe, records, user, folder, listener)
-    _check_gates(recipe, records)
-    return _publish(path, out, folder, training, records)
+    with _opened(path, out, listener) as (recipe, user, folder, out):
+        require_runtime(target_named(recipe.convert.target).kernel_sets)
+        training = train_and_prune(recipe, user, folder, listener, home=path.parent)
+        _export(folder, listener)
+        prover: list[Prover] = []
+        records = tuple(_make(recipe, section, user, folder, prover, listener) for section in recipe.artifacts)
+        records = _measure_accuracy(recipe, records, user, folder, listener)
+        _check_gates(recipe, records)
+        return _publish(path, out, folder, training, records)
 
 
 def prune_recipe(
@@ -69,23 +71,25 @@ def prune_recipe(
     Raises:
         SparseToolError: whatever went wrong; published results are then as they were before.
     """
-    recipe, user, folder, out = _open(path, out, listener)
-    if record is not None:
-        _make_folder(record)
-    training = train_and_prune(recipe, user, folder, listener, home=path.parent, recorded=record is not None)
-    _copy(folder.path / PRUNED, out / PRUNED)
-    if record is not None:
-        for name in RECORDED:
-            _copy(folder.path / name, record / name)
-    return training
+    with _opened(path, out, listener) as (recipe, user, folder, out):
+        if record is not None:
+            _make_folder(record)
+        training = train_and_prune(recipe, user, folder, listener, home=path.parent, recorded=record is not None)
+        _copy(folder.path / PRUNED, out / PRUNED)
+        if record is not None:
+            for name in RECORDED:
+                _copy(folder.path / name, record / name)
+        return training
 
 
-def _open(path: Path, out: Path | None, listener: Listener) -> tuple[Recipe, UserModel, RunFolder, Path]:
+@contextmanager
+def _opened(path: Path, out: Path | None, listener: Listener) -> Iterator[tuple[Recipe, UserModel, RunFolder, Path]]:
     recipe = load_recipe(path)
     user = UserModel(path.parent / recipe.model.source)
     out = out or path.parent / "runs"
     _make_folder(out / WORK)
-    return recipe, user, RunFolder(out / WORK, listener), out
+    with opened(out / WORK, listener) as folder:
+        yield recipe, user, folder, out
 
 
 def _make_folder(path: Path) -> None:

@@ -1,9 +1,13 @@
 """A folder of results, each with the key of what made it, so that nothing is made twice."""
 
+import fcntl
 import hashlib
 import json
+import os
+import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,7 @@ from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.outputs import staged
 from sparsetool_converters.errors import OutputError
 
-STEPS = "steps.json"
+STEPS, LOCK, STATE_SUFFIX = "steps.json", "lock", ".state"
 
 
 def sha256(data: bytes) -> str:
@@ -19,11 +23,32 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+@contextmanager
+def opened(path: Path, listener: Listener) -> Iterator["RunFolder"]:
+    """A folder that nobody else works in meanwhile, without what a killed run left half made.
+
+    Args:
+        path: the folder, which must exist.
+        listener: told what is reused.
+
+    Raises:
+        OutputError: another run works in it, or it cannot be written.
+    """
+    with _locked(path):
+        try:
+            for leftover in path.glob(".*"):  # only what is temporary begins with a dot here
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        except OSError as problem:
+            raise OutputError(str(path), f"cannot be written: {problem.strerror}") from problem
+        yield RunFolder(path, listener)
+
+
 class RunFolder:
     """Remembers which step made which files from what.
 
     A step is made again if its inputs changed or its files are not the ones it wrote; otherwise its record and files
-    are reused. A step that is interrupted leaves nothing, so the next run goes on with it.
+    are reused. A step that is interrupted leaves nothing but, if it is one that keeps a state, the state, so the next
+    run goes on with it.
 
     Args:
         path: the folder, which must exist.
@@ -54,7 +79,7 @@ class RunFolder:
         Raises:
             OutputError: the folder cannot be written.
         """
-        key = sha256(json.dumps(inputs, sort_keys=True).encode())
+        key = _key(inputs)
         match self._steps().get(name):
             case {"key": known_key, "files": known_files, "record": dict(known)}:
                 if known_key == key and {file: known_files.get(file) for file in files} == self._hashes(files):
@@ -66,6 +91,42 @@ class RunFolder:
             self._take_over(Path(folder), files)
         self._write({**self._steps(), name: {"key": key, "files": self._hashes(files), "record": record}})
         return record
+
+    def resumable_step(
+        self,
+        name: str,
+        inputs: Mapping[str, Any],
+        files: tuple[str, ...],
+        make: Callable[[Path, Path], dict[str, Any]],
+    ) -> dict[str, Any]:
+        """Make a step's files, or reuse them, as `step` does; meanwhile it may keep in a file how far it has come.
+
+        Args:
+            name: as of `step`.
+            inputs: as of `step`; other inputs have another file, so that none goes on from what others left.
+            files: as of `step`.
+            make: as of `step`; the second path that it is given is that of the file, which is there if this very step
+                left one. Once the step is done, the file is removed.
+
+        Returns:
+            The record.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        stem = name.replace(" ", "-")
+        state = self.path / f"{stem}-{_key(inputs)[:16]}{STATE_SUFFIX}"
+        self._remove(set(self.path.glob(f"{stem}-*{STATE_SUFFIX}")) - {state})
+        record = self.step(name, inputs, files, lambda destination: make(destination, state))
+        self._remove({state})
+        return record
+
+    def _remove(self, paths: set[Path]) -> None:
+        for path in paths:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as problem:
+                raise OutputError(str(path), f"cannot be removed: {problem.strerror}") from problem
 
     def _new_folder(self) -> tempfile.TemporaryDirectory[str]:
         try:
@@ -94,3 +155,28 @@ class RunFolder:
     def _write(self, steps: Mapping[str, Any]) -> None:
         with staged(self.path / STEPS) as temporary:
             temporary.write_text(json.dumps(steps, indent=1, sort_keys=True) + "\n", "utf-8")
+
+
+def _key(inputs: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(inputs, sort_keys=True).encode())
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system takes back even from a process that is killed."""
+    try:
+        lock = (path / LOCK).open("a+", encoding="utf-8")
+    except OSError as problem:
+        raise OutputError(str(path / LOCK), f"cannot be written: {problem.strerror}") from problem
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock.truncate(0)
+            print(os.getpid(), file=lock, flush=True)
+        except BlockingIOError as problem:
+            lock.seek(0)
+            holder = f"another run, process {lock.read().strip() or 'unknown'}, is at work there"
+            raise OutputError(str(path.parent), f"{holder}; wait for it, or name another --out") from problem
+        except OSError as problem:
+            raise OutputError(str(path / LOCK), f"cannot be locked: {problem.strerror}") from problem
+        yield

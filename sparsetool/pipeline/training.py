@@ -16,20 +16,23 @@ from sparsetool.prune import ELEMENT, Schedule
 from sparsetool.recipe import PruneSection, Recipe, TrainSection
 from sparsetool.report.pruning_record import ARRAYS, NUMBERS, record_files
 from sparsetool.report.records import LayerRecord, TrainingRecord
-from sparsetool_converters.errors import MissingExtraError
+from sparsetool_converters.errors import MissingExtraError, ModelFormatError
 
 if TYPE_CHECKING:
     from sparsetool.prune import Pruner, TrainingSettings
 
 DENSE, PRUNED = "dense.keras", "pruned.keras"
 RECORDED = (NUMBERS, ARRAYS)
-_SETTINGS = {"epochs", "batch_size", "learning_rate", "decay", "seed"}
+_SETTINGS = {"epochs", "batch_size", "learning_rate", "decay", "seed", "save_every_steps"}
 
 
 def train_and_prune(
     recipe: Recipe, user: UserModel, folder: RunFolder, listener: Listener, *, home: Path, recorded: bool = False
 ) -> TrainingRecord:
     """Make `dense.keras` and `pruned.keras` in the folder, or reuse them.
+
+    A phase that was killed goes on from the state that it saved last, and ends with the same bits; but one that is
+    recorded begins again, since the state holds no record.
 
     Args:
         recipe: the recipe.
@@ -47,18 +50,19 @@ def train_and_prune(
     versions = keras_versions()
     schedule = schedule_of(recipe.prune, home)
 
-    def train(destination: Path) -> dict[str, Any]:
+    def train(destination: Path, state: Path) -> dict[str, Any]:
         from sparsetool.prune import accuracy, make_deterministic, save_checkpoint, train
 
         settings = _settings(recipe.train)
         make_deterministic(settings.seed)  # for the first weights
         model = user.build()
         pruner_of(recipe.prune, schedule, reloaded(model), len(user.data["train"][0]))  # refuse early what will not do
-        train(model, user.data["train"], settings, on_progress=_told(listener, "train dense"))
+        on_progress = _told(listener, "train dense")
+        train(model, user.data["train"], settings, on_progress=on_progress, state=_intact(state, listener))
         save_checkpoint(model, destination / DENSE)
         return {"validation_accuracy": accuracy(model, user.data["validation"])}
 
-    def prune(destination: Path) -> dict[str, Any]:
+    def prune(destination: Path, state: Path) -> dict[str, Any]:
         from sparsetool.prune import PruningRecorder, accuracy, load_checkpoint, save_checkpoint, train
 
         section = recipe.prune
@@ -74,7 +78,15 @@ def train_and_prune(
             if recorder is not None and metrics:  # there are none where training goes on from a state
                 recorder.metrics(done, metrics)
 
-        train(model, user.data["train"], _settings(section), callbacks=[pruner.callback()], on_progress=on_progress)
+        train(
+            model,
+            user.data["train"],
+            _settings(section),
+            pruner=pruner,
+            on_progress=on_progress,
+            state=None if recorded else _intact(state, listener),
+        )
+        _recalibrate(model, user, section, listener)
         layers = pruner.check()
         for name, content in ({} if recorder is None else record_files(recorder.record())).items():
             (destination / name).write_bytes(content)
@@ -90,14 +102,14 @@ def train_and_prune(
         }
 
     inputs = {"model": sha256(user.source), "train": recipe.train.model_dump(mode="json"), "versions": versions}
-    dense = folder.step("train dense", inputs, (DENSE,), train)
+    dense = folder.resumable_step("train dense", inputs, (DENSE,), train)
     inputs |= {
         "dense": sha256((folder.path / DENSE).read_bytes()),
         "prune": recipe.prune.model_dump(mode="json"),
         "schedule": sha256(schedule_source(recipe.prune, home)),
     }
     files = (PRUNED, *RECORDED) if recorded else (PRUNED,)
-    pruned = folder.step("train pruned", inputs, files, prune)
+    pruned = folder.resumable_step("train pruned", inputs, files, prune)
     return TrainingRecord(
         dense_accuracy=dense["validation_accuracy"],
         pruned_accuracy=pruned["validation_accuracy"],
@@ -166,8 +178,36 @@ def _settings(section: TrainSection) -> "TrainingSettings":
     return TrainingSettings(**section.model_dump(include=_SETTINGS))
 
 
+def _intact(state: Path, listener: Listener) -> Path:
+    """The path, once a file there that is damaged is removed: a disk that was cut off may have kept half of it."""
+    from sparsetool.prune import saved_steps
+
+    try:
+        if state.exists():
+            saved_steps(state)
+    except ModelFormatError as problem:
+        listener.note(f"{problem}; begins again")
+        state.unlink()
+    return state
+
+
+def _recalibrate(model: Any, user: UserModel, section: PruneSection, listener: Listener) -> None:
+    if not section.batch_norm_samples:
+        return
+    from sparsetool.prune import recalibrate_batch_norm
+    from sparsetool.prune.batches import shuffled
+
+    x = user.data["train"][0]
+    picked = shuffled(len(x), section.seed, 0)[: section.batch_norm_samples]
+    layers = recalibrate_batch_norm(model, x[picked])
+    found = f"of {', '.join(layers)} over {len(picked):,} samples" if layers else "of nothing, since there is none"
+    listener.note(f"train pruned: took the statistics of batch normalization anew, {found}")
+
+
 def _told(listener: Listener, task: str) -> Any:
     def on_progress(done: int, total: int, metrics: Any) -> None:
+        if not metrics:
+            listener.note(f"{task}: goes on after step {done:,} of {total:,}")
         detail = f"loss {metrics['loss']:.4f}, accuracy {metrics['accuracy']:.4f}" if metrics else ""
         listener.progress(task, done, total, detail)
 

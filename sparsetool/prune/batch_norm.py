@@ -80,10 +80,12 @@ class _Moments:
         count = len(values)
         if not count:
             return
-        mean = values.mean(axis=0)
-        off = mean - self.mean
         total = self.count + count
-        self._squares = self._squares + np.square(values - mean).sum(axis=0) + off * off * (self.count * count / total)
+        with np.errstate(invalid="ignore"):  # whoever reads the result finds what is not finite
+            mean = values.mean(axis=0)
+            off = mean - self.mean
+            within, between = np.square(values - mean).sum(axis=0), off * off * (self.count * count / total)
+            self._squares = self._squares + within + between
         self.mean, self.count = self.mean + off * (count / total), total
 
     @property

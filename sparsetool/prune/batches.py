@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsetool.prune.errors import PruningError
+from sparsetool.prune.torch_generator import generator_state, set_generator_state
 
 
 class ShuffledBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -17,7 +18,7 @@ class ShuffledBatches(keras.utils.PyDataset):  # type: ignore[misc]
     epoch. With 5 samples, batches of 2 and seed 0:
 
         step                  0     1     2   |  3     4     5
-        samples of the batch  2 4   3 0   1   |  1 2   0 3   4
+        samples of the batch  3 2   1 0   4   |  4 1   2 0   3
 
     Given to `model.fit` as it is, it yields the same epoch again and again; `fit_batches` turns the page.
 
@@ -147,16 +148,32 @@ def _fit(model: keras.Model, batches: ShuffledBatches, epoch: int, epochs: int, 
 
 
 class _NextEpoch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Has batches be those of the epoch that begins; to the data themselves Keras announces more than it trains on."""
+    """Has batches be those of the epoch that begins; to the data themselves Keras announces more than it trains on.
+
+    Between epochs it also hides that Keras draws a random number for each look at the data on torch.
+    """
 
     def __init__(self, batches: ShuffledBatches) -> None:
         super().__init__()
         self._batches = batches
 
+    def on_train_begin(self, logs: Any = None) -> None:
+        del logs
+        self._random = generator_state()
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         del logs
         if len(self._batches) == self._batches.steps_per_epoch:  # else it is begun in the middle already
             self._batches.begin(epoch * self._batches.steps_per_epoch)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        del logs
+        if batch == 0:
+            set_generator_state(self._random)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        del epoch, logs
+        self._random = generator_state()
 
 
 class _OneTraining(keras.callbacks.CallbackList):  # type: ignore[misc]

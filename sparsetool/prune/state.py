@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from sparsetool.prune.errors import PruningError
 from sparsetool.prune.pruner import Pruner
+from sparsetool.prune.torch_generator import generator_state, set_generator_state
 from sparsetool_converters.errors import ModelFormatError, OutputError
 
 FORMAT, VERSION = "sparsetool training state", 1
@@ -66,7 +67,7 @@ def save_training_state(
     variables, arrays = [], {}
     for index, (group, variable) in enumerate(_variables(model, pruner, optimizer)):
         array: Array = keras.ops.convert_to_numpy(variable)
-        variables.append({"group": group, **_describe(variable), "stored": array.dtype.name})
+        variables.append({**_describe(group, variable), "stored": array.dtype.name})
         arrays[str(index)] = array if array.dtype.isbuiltin == 1 else array.view(f"u{array.itemsize}")
     header = {
         "format": FORMAT,
@@ -76,13 +77,13 @@ def save_training_state(
         "steps_done": steps_done,
         "variables": variables,
     }
-    arrays["random"] = _generator_state()
+    arrays["random"] = generator_state()
     encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             written = Path(folder, path.name)
             with written.open("wb") as file:
-                np.savez(file, header=encoded, **arrays)
+                np.savez(file, allow_pickle=False, header=encoded, **arrays)
             written.replace(path)
     except OSError as error:
         raise OutputError(str(path), f"cannot be written: {error.strerror or error}") from error
@@ -114,7 +115,7 @@ def load_training_state(
         PruningError: another model, optimizer or pruner; the first variable that differs is named. Nothing is changed.
     """
     path = Path(path)
-    header, arrays, generator_state = _read(path)
+    header, arrays, random = _read(path)
     optimizer = _optimizer(model, pruner, optimizer)
     _check_same(path, "backend", header["backend"], keras.backend.backend())
     _check_same(path, "optimizer", header["optimizer"], _kind(optimizer))
@@ -123,7 +124,7 @@ def load_training_state(
     there = header["variables"]
     for group in ("model", "optimizer", "mask"):
         saved = [described for described in there if described["group"] == group]
-        own = [_describe(variable) for owner, variable in here if owner == group]
+        own = [_describe(owner, variable) for owner, variable in here if owner == group]
         _check_variables(path, group, saved, own)
     masks = []
     for (group, variable), array in zip(here, arrays, strict=True):
@@ -133,7 +134,7 @@ def load_training_state(
             variable.assign(array)
     if pruner is not None:
         pruner.restore(masks, header["steps_done"])
-    _set_generator_state(generator_state)
+    set_generator_state(random)
     return int(header["steps_done"])
 
 
@@ -224,11 +225,11 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Array], Array]:
                 arrays.append(array if stored.isbuiltin == 1 else array.view(stored))
                 if list(arrays[-1].shape) != variable["shape"] or arrays[-1].dtype != stored:
                     raise ValueError(f"its array {index} is not the one that its header tells of")
-            generator_state = members["random"]
+            random = members["random"]
     except Exception as error:  # numpy, zipfile, zlib and json each raise their own kinds on damaged files
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelFormatError(str(path), f"is no {FORMAT}, or a damaged one: {lines[0]}") from error
-    return header, arrays, generator_state
+    return header, arrays, random
 
 
 def _check_same(path: Path, what: str, saved: str, own: str) -> None:
@@ -239,7 +240,7 @@ def _check_same(path: Path, what: str, saved: str, own: str) -> None:
 def _check_variables(path: Path, group: str, saved: list[dict[str, Any]], own: list[dict[str, Any]]) -> None:
     for index in range(max(len(saved), len(own))):
         a, b = _text(saved[index : index + 1]), _text(own[index : index + 1])
-        if _without_numbers(a) != _without_numbers(b):
+        if a != b:
             raise PruningError(
                 str(path), f"is of another training: {group} variable {index} is {a} in the file, but {b} here"
             )
@@ -249,16 +250,15 @@ def _text(variables: list[dict[str, Any]]) -> str:
     if not variables:
         return "none"
     (variable,) = variables
-    return f"{variable['path']} {variable['dtype']} {tuple(variable['shape'])}"
+    return f"{variable['name']} {variable['dtype']} {tuple(variable['shape'])}"
 
 
-def _without_numbers(text: str) -> str:
-    return re.sub(r"_\d+(?=[_/ ])", "", text)  # dense_2/kernel is the dense/kernel of a model that was made before
-
-
-def _describe(variable: keras.Variable) -> dict[str, Any]:
+def _describe(group: str, variable: keras.Variable) -> dict[str, Any]:
+    """Names without numbers: dense_2/kernel is the dense/kernel of a model that was made before in the process."""
+    path = variable.path.split("/")[-1] if group == "optimizer" else variable.path  # that depends on where it was built
     return {
-        "path": variable.path,
+        "group": group,
+        "name": re.sub(r"_\d+(?=[_/]|$)", "", path),
         "dtype": keras.backend.standardize_dtype(variable.dtype),
         "shape": [int(length) for length in variable.shape],
     }
@@ -277,23 +277,6 @@ def _kind(optimizer: keras.optimizers.Optimizer | None) -> str:
         return "none"
     inner = getattr(optimizer, "inner_optimizer", None)
     return type(optimizer).__name__ + (f" of {_kind(inner)}" if inner is not None else "")
-
-
-def _generator_state() -> Array:
-    """The state of torch's own generator; the other backends have none."""
-    if keras.backend.backend() != "torch":
-        return np.zeros(0, np.uint8)
-    import torch
-
-    state: Array = torch.random.get_rng_state().numpy()
-    return state
-
-
-def _set_generator_state(state: Array) -> None:
-    if keras.backend.backend() == "torch":
-        import torch
-
-        torch.random.set_rng_state(torch.from_numpy(state))
 
 
 def _synchronize(model: keras.Model) -> None:

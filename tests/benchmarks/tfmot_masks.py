@@ -114,13 +114,26 @@ def _compared(case: Case, theirs: Any, index: int) -> tuple[int, ...]:
     )
     ties = different = 0
     for our_mask, their_mask, their_ties in zip(_our_masks(case, kept), kept, tied, strict=True):
-        differs = our_mask != their_mask
-        excused = differs & their_ties if np.any(our_mask & their_ties) else np.zeros_like(differs)
-        ties += int(np.count_nonzero(excused))
-        different += int(np.count_nonzero(differs & ~excused))
+        excused, counted = differences(our_mask, their_mask, their_ties)
+        ties += excused
+        different += counted
     due = [case.schedule.should_prune(step) for step in range(case.looked_at)]
     refreshes = int(np.count_nonzero(due != theirs[f"due_{index}"]))
     return len(kept), elements, ties, different, refreshes, int(theirs[f"compiled_{index}"])
+
+
+def differences(ours: Mask, theirs: Mask, tied: Mask) -> tuple[int, int]:
+    """How many elements differ between two masks because of ties, and how many otherwise.
+
+    Args:
+        ours: True where kept.
+        theirs: the same, with every element that is tied.
+        tied: the elements whose score is their threshold.
+    """
+    differs = ours != theirs
+    if not np.any(ours & tied):  # we have another threshold
+        return 0, int(np.count_nonzero(differs))
+    return int(np.count_nonzero(differs & tied)), int(np.count_nonzero(differs & ~tied))
 
 
 def _our_masks(case: Case, theirs: Sequence[Mask]) -> Iterator[Mask]:
