@@ -96,7 +96,7 @@ def test_the_network_becomes_a_file_of_the_stock_runtime_that_holds_each_weight_
     assert sorted(weight.shape for weight in weights) == [(9, 192), (576, 12), (576, 192)]
 
 
-def test_every_artifact_of_the_recipe_is_held_to_a_point_of_the_dense_network():
+def test_every_artifact_of_the_recipe_is_held_to_the_accuracy_of_the_dense_network():
     dense, *others = load_recipe(FOLDER / "recipe.toml").artifacts
     assert dense.checkpoint == "dense"
-    assert {(artifact.compared_with, artifact.max_accuracy_drop) for artifact in others} == {("dense", 1.0)}
+    assert {(artifact.compared_with, artifact.max_accuracy_drop) for artifact in others} == {("dense", 2.0)}
