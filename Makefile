@@ -14,10 +14,11 @@ FUZZ_RUNS ?= 100000
 ROUND_TRIPS ?= 10000
 FUZZ_C_RUNS ?= 1000000
 
-.PHONY: help demo test test-arm64 benchmarks fuzz lint check-format check-style check-types check-imports clean
+.PHONY: help demo demo-vowels test test-arm64 benchmarks fuzz lint check-format check-style check-types check-imports clean
 
 help:
 	@echo "make demo        train, prune, quantize, encode and verify the MNIST model, and print what each stage did"
+	@echo "make demo-vowels the same for a recurrent network, which is smaller"
 	@echo "make test        format, lint, types, import contracts and all tests"
 	@echo "make test-arm64  what differs on phones, on two emulated ARM64 processors; needs a Debian host"
 	@echo "make benchmarks  time and memory, as ratios; needs 8 GB of disk and 6 GB of memory"
@@ -29,6 +30,9 @@ help:
 
 demo: $(READY_TO_RUN)
 	$(BIN)/sparsetool run models/mnist_cnn/recipe.toml
+
+demo-vowels: $(READY_TO_RUN)
+	$(BIN)/sparsetool run models/vowels_gru/recipe.toml
 
 test: lint
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
