@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sparsetool.pipeline.run_folder import STEPS, RunFolder
+from sparsetool.pipeline.run_folder import LOCK, STEPS, RunFolder, opened
 from sparsetool_converters.errors import OutputError
 
 
@@ -147,3 +147,70 @@ def test_a_folder_that_cannot_be_written_is_an_output_error(tmp_path, heard):
     for folder in (tmp_path / "missing", "/proc"):
         with pytest.raises(OutputError, match="cannot be written"):
             Maker(type(tmp_path)(folder), heard, one="eins").run()
+
+
+def test_a_folder_is_open_to_one_run_at_a_time(tmp_path, heard):
+    refused = pytest.raises(OutputError, match=r"another run, process \d+, is at work there")
+    with opened(tmp_path, heard), refused, opened(tmp_path, heard):
+        pass
+    with opened(tmp_path, heard) as folder:
+        assert folder.path == tmp_path
+
+
+def test_what_a_kill_left_half_made_is_removed_and_nothing_else(maker, tmp_path, heard):
+    maker.run()
+    (tmp_path / "train-dense-0123456789abcdef.state").write_text("state")
+    (tmp_path / ".step-abc").mkdir()
+    (tmp_path / ".step-abc" / "half").write_text("half")
+    (tmp_path / ".steps.json.xyz").write_text("half")
+    with opened(tmp_path, heard):
+        pass
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == sorted([LOCK, "one", STEPS, "train-dense-0123456789abcdef.state", "two"])
+
+
+def test_a_folder_that_cannot_be_locked_is_an_output_error(tmp_path, heard):
+    (tmp_path / LOCK).mkdir()
+    with pytest.raises(OutputError, match="cannot be written"), opened(tmp_path, heard):
+        pass
+
+
+class Resumable:
+    """A step that counts to three, remembers how far it came, and may be killed on the way."""
+
+    def __init__(self, folder, listener):
+        self.folder, self.began_at = RunFolder(folder, listener), []
+
+    def run(self, inputs, *, killed_at=None):
+        def make(destination, state):
+            count = int(state.read_text()) if state.exists() else 0
+            self.began_at.append(count)
+            while count < 3:
+                count += 1
+                state.write_text(str(count))
+                if count == killed_at:
+                    raise KeyboardInterrupt
+            (destination / "counted").write_text(str(count))
+            return {}
+
+        return self.folder.resumable_step("count up", inputs, ("counted",), make)
+
+
+def test_a_step_goes_on_from_its_state_which_goes_when_it_is_done(tmp_path, heard):
+    step = Resumable(tmp_path, heard)
+    for killed_at in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            step.run({"a": 1}, killed_at=killed_at)
+        assert len(list(tmp_path.glob("count-up-*.state"))) == 1
+    step.run({"a": 1})
+    assert step.began_at == [0, 1, 2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["counted", STEPS]
+
+
+def test_other_inputs_begin_anew_and_drop_the_state_of_those_before(tmp_path, heard):
+    step = Resumable(tmp_path, heard)
+    for a in (1, 2, 1):
+        with pytest.raises(KeyboardInterrupt):
+            step.run({"a": a}, killed_at=2)
+        assert len(list(tmp_path.glob("count-up-*.state"))) == 1
+    assert step.began_at == [0, 0, 0]

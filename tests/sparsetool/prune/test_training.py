@@ -74,11 +74,45 @@ def test_training_is_silent(small_model, samples, capfd):
 def test_a_pruner_keeps_to_its_schedule(small_model, samples):
     pruner = prune.Pruner(small_model, prune.ConstantSparsity(0.9, 0, frequency=1))
     settings = prune.TrainingSettings(epochs=1, batch_size=20)
-    prune.train(small_model, samples, settings, callbacks=[pruner.callback()])
+    prune.train(small_model, samples, settings, pruner=pruner)
     pruner.check()
 
 
-@pytest.mark.parametrize("name", ["epochs", "batch_size", "learning_rate"])
+def test_training_that_is_done_goes_on_for_nothing_and_says_how_far_it_was(build, samples, tmp_path):
+    settings = prune.TrainingSettings(epochs=2, batch_size=20, save_every_steps=5)
+    model, again, seen = build(), build(), []
+    prune.train(model, samples, settings, state=tmp_path / "state")
+    prune.train(again, samples, settings, state=tmp_path / "state", on_progress=lambda *step: seen.append(step))
+    assert seen == [(20, 20, {})]
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
+
+
+def test_the_cosine_decays_on_from_where_it_was(build, samples, tmp_path):
+    settings = prune.TrainingSettings(epochs=2, batch_size=20, decay="cosine", save_every_steps=15)
+
+    def stop(done, steps, metrics):
+        if metrics and done == 17:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prune.train(build(), samples, settings, state=tmp_path / "state", on_progress=stop)
+    again, seen = build(), []
+    prune.train(again, samples, settings, state=tmp_path / "state", on_progress=lambda *step: seen.append(step[:2]))
+    assert seen == [(done, 20) for done in range(15, 21)]
+    assert int(again.optimizer.iterations) == 20
+    assert float(again.optimizer.learning_rate) == pytest.approx(0, abs=1e-9)
+
+
+def test_saving_changes_no_weight(build, samples, tmp_path):
+    model, saved = build(), build()
+    for one, state in ((model, None), (saved, tmp_path / "state")):
+        pruner = prune.Pruner(one, prune.PolynomialDecay(0.2, 0.9, 0, 15, frequency=5))
+        settings = prune.TrainingSettings(epochs=2, batch_size=20, save_every_steps=1)
+        prune.train(one, samples, settings, pruner=pruner, state=state)
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), saved.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "learning_rate", "save_every_steps"])
 def test_a_number_that_is_not_positive_is_refused(name):
     with pytest.raises(prune.PruningError, match=f"{name}: must be above 0; got 0"):
         prune.TrainingSettings(**{"epochs": 1, name: 0})
