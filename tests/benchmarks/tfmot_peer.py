@@ -100,11 +100,10 @@ def train(folder: Path) -> None:
 
 
 def turns(folder: Path) -> None:
-    """Take a turn whenever a line comes in: {"turn": "plain"} or "pruned" trains, "update" refreshes a mask.
+    """Take a turn whenever a line comes in: {"turn": "plain"} or "pruned" trains a step, "update" refreshes a mask.
 
-    Reads `settings.json`, {learning_rate, batch_size, schedule}; `images.npy` and `digits.npy`, what a turn trains on
-    as one epoch; `start.npz` as `train`; `kernel.npy`, whose mask is refreshed. "update" names the share of zeros that
-    the kernel has before: {"turn": "update", "zeros": 0.5}.
+    Reads `settings.json`, {learning_rate, batch_size, schedule}; `images.npy` and `digits.npy`, of which "step" names
+    the batch; `start.npz` as `train`; `kernel.npy`, whose mask is refreshed, "zeros" of it being zero before.
     """
     settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     images, digits = np.load(folder / "images.npy"), np.load(folder / "digits.npy")
@@ -113,24 +112,24 @@ def turns(folder: Path) -> None:
     pruned = sparsity.prune_low_magnitude(_network(folder / "start.npz"), pruning_schedule=schedule)
     for network in (plain, pruned):
         _compile(network, settings["learning_rate"])
-    kernel = np.load(folder / "kernel.npy")
-    update, set_kernel = _mask_update(kernel, schedule)
+    callback = sparsity.UpdatePruningStep()
+    callback.set_model(pruned)
+    callback.on_train_begin()
+    update, set_kernel = _mask_update(np.load(folder / "kernel.npy"), schedule)
 
-    def fit(network: Any, callbacks: list[Any]) -> None:
-        size = settings["batch_size"]
-        network.fit(images, digits, batch_size=size, epochs=1, shuffle=False, callbacks=callbacks, verbose=0)
+    def train(network: Any, step: int) -> None:
+        batch = slice(step * settings["batch_size"], (step + 1) * settings["batch_size"])
+        network.train_on_batch(images[batch], digits[batch])
 
-    acts = {
-        "plain": lambda: fit(plain, []),
-        "pruned": lambda: fit(pruned, [sparsity.UpdatePruningStep()]),
-        "update": update,
-    }
     for line in sys.stdin:
         order = json.loads(line)
         if order["turn"] == "update":
             set_kernel(order["zeros"])
         start = time.perf_counter()
-        acts[order["turn"]]()
+        if order["turn"] == "update":
+            update()
+        else:
+            train(plain if order["turn"] == "plain" else pruned, order["step"])
         sys.stdout.write(f"{time.perf_counter() - start}\n")
         sys.stdout.flush()
 
