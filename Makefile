@@ -21,7 +21,7 @@ help:
 	@echo "make demo-vowels the same for a recurrent network, which is smaller"
 	@echo "make test        format, lint, types, import contracts and all tests"
 	@echo "make test-arm64  what differs on phones, on two emulated ARM64 processors; needs a Debian host"
-	@echo "make benchmarks  time and memory, as ratios; needs 8 GB of disk and 6 GB of memory"
+	@echo "make benchmarks  time and memory, as ratios; needs 10 GB of disk and 6 GB of memory"
 	@echo "make fuzz        $(FUZZ_RUNS) damaged models and as many containers (FUZZ_RUNS=...): each gives a result or one"
 	@echo "                 clear error, and soon; $(ROUND_TRIPS) models with hard tensors (ROUND_TRIPS=...), packed and unpacked"
 	@echo "                 $(FUZZ_C_RUNS) containers for the C decoder (FUZZ_C_RUNS=...), if clang and libzstd-dev are there"

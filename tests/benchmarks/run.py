@@ -34,7 +34,7 @@ ON_REQUEST = ("tfmot_accuracy",)  # takes about an hour; only with --only
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure what the converters take.")
+    parser = argparse.ArgumentParser(description="Measure what the trainer and the converters take.")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS + ON_REQUEST, default=BENCHMARKS, metavar="NAME")
     arguments = parser.parse_args()
