@@ -25,8 +25,10 @@ def network(weights: Weights) -> Any:
     return model
 
 
-def compile_for_training(model: Any, learning_rate: float) -> None:
+def compile_for_training(model: Any, learning_rate: float, *, decay_steps: int | None = None) -> None:
+    """Compile with Adam, whose rate falls along a cosine to 0 in so many steps, None for a rate that stays."""
     import keras
 
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps) if decay_steps else learning_rate
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(learning_rate), loss)
+    model.compile(keras.optimizers.Adam(rate), loss)

@@ -79,9 +79,9 @@ def _scores(weights: Any, case: dict[str, Any]) -> Any:
 def train(folder: Path) -> None:
     """Prune the MNIST network while it trains on the images in the order given, as one epoch.
 
-    Reads `settings.json`, {seed, batch_size, learning_rate, schedule}; `images.npy` and `digits.npy`; `order.npy`, the
-    numbers of those to train on; `start.npz`, the weights to begin with as LAYER/i. Writes `end.npz`: the weights after
-    stripping, and as "logits" those of the first batch before training.
+    Reads `settings.json`, {seed, batch_size, learning_rate, decay_steps, schedule}; `images.npy` and `digits.npy`;
+    `order.npy`, the numbers of those to train on; `start.npz`, the weights to begin with as LAYER/i. Writes `end.npz`:
+    the weights after stripping, and as "logits" those of the first batch before training.
     """
     settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     keras.utils.set_random_seed(settings["seed"])
@@ -91,7 +91,7 @@ def train(folder: Path) -> None:
     size = settings["batch_size"]
     logits = network.predict(images[:size], batch_size=size, verbose=0)
     pruned = sparsity.prune_low_magnitude(network, pruning_schedule=_schedule(settings["schedule"]))
-    _compile(pruned, settings["learning_rate"])
+    _compile(pruned, keras.optimizers.schedules.CosineDecay(settings["learning_rate"], settings["decay_steps"]))
     callbacks = [sparsity.UpdatePruningStep()]
     pruned.fit(images, digits, batch_size=size, epochs=1, shuffle=False, callbacks=callbacks, verbose=0)
     stripped = sparsity.strip_pruning(pruned)
@@ -177,7 +177,7 @@ def _network(start: Path) -> Any:
     return network
 
 
-def _compile(network: Any, learning_rate: float) -> None:
+def _compile(network: Any, learning_rate: Any) -> None:
     network.compile(keras.optimizers.Adam(learning_rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 
 
