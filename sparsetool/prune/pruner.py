@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,7 +15,7 @@ from sparsetool.prune.optimizer_state import carry, drop, slots, synchronize
 from sparsetool.prune.policy import Selection, select_variables
 from sparsetool.prune.rules import Rule
 from sparsetool.prune.schedule_check import check_schedule, schedule_in_steps
-from sparsetool.prune.schedules import Schedule, last_due_step
+from sparsetool.prune.schedules import Schedule, as_schedule, last_due_step
 from sparsetool.prune.structures import ELEMENT, Structure
 from sparsetool.prune.timing import Timed
 from sparsetool_converters.errors import VerificationError
@@ -56,7 +57,8 @@ class Pruner:
 
     Args:
         model: a built Keras model of any kind, compiled or not.
-        schedule: when masks are refreshed, and how sparse they are then.
+        schedule: when masks are refreshed, and how sparse they are then; a function of the step is the function of a
+            `CallableSchedule`.
         structure: what is pruned or kept as one: single weights, blocks, n of m, or whole channels.
         include: glob patterns on the path of a variable, of which one must match.
         exclude: glob patterns of which none may match.
@@ -83,7 +85,7 @@ class Pruner:
     def __init__(
         self,
         model: keras.Model,
-        schedule: Schedule,
+        schedule: Schedule | Callable[[int], Any],
         *,
         structure: Structure = ELEMENT,
         include: Sequence[str] = ("*",),
@@ -94,7 +96,8 @@ class Pruner:
         min_kept: float = 0.0,
         optimizer: keras.optimizers.Optimizer | None = None,
     ) -> None:
-        self.model, self.schedule = model, schedule
+        self.model = model
+        self.schedule = as_schedule(schedule)
         self.steps_done = 0
         self.observers: list[Observer] = []
         self._optimizer = optimizer
@@ -107,7 +110,7 @@ class Pruner:
         for chosen in self.selection.pruned:  # refuse before anything is changed
             if isinstance(chosen.variable.constraint, MaskConstraint):
                 raise PruningError(chosen.variable.path, "another Pruner holds it already; strip() that one first")
-        self._try_target()
+        self._try_target(self.schedule)
         self.masks = tuple(_attach_mask(chosen.variable) for chosen in self.selection.pruned)
         _retrace(model)
 
@@ -134,8 +137,8 @@ class Pruner:
         )
         if steps is not None:
             check_schedule(schedule, steps, steps_per_epoch=steps_per_epoch, steps_per_execution=steps_per_execution)
+        self._try_target(schedule)
         self.schedule, self._planned = schedule, True
-        self._try_target()
 
     @property
     def planned(self) -> bool:
@@ -259,14 +262,17 @@ class Pruner:
         Masks prune exactly that many; a kept weight that happens to be zero comes on top and is no failure.
 
         Raises:
-            VerificationError: a variable with fewer zeros, or with a -0.0; all of them together with fewer zeros.
+            VerificationError: a variable with fewer zeros, or whose pruned weights are not all +0.0; all of them
+                together with fewer zeros.
         """
         report = self.report()
-        for chosen, measured in zip(self.selection.pruned, report, strict=True):
+        for measured in report:
             self._check_zeros(measured.variable, measured.zeros, measured.target_zeros, measured.weights)
-            weights = to_numpy(chosen.variable)
-            if np.any(np.signbit(weights) & (weights == 0)):
-                raise VerificationError("prune", measured.variable, "has -0.0 among its weights; call apply() first")
+        for chosen, mask in zip(self.selection.pruned, self.masks, strict=False):  # there are none after strip()
+            pruned = to_numpy(chosen.variable)[~mask.numpy()]
+            if np.any(pruned) or np.any(np.signbit(pruned)):
+                problem = "has pruned weights that are not +0.0; call apply() first"
+                raise VerificationError("prune", chosen.variable.path, problem)
         zeros, count = sum(measured.zeros for measured in report), sum(measured.weights for measured in report)
         self._check_zeros(self.model.name, zeros, self._allocation.all_zeros(self.schedule.target), count)
         return report
@@ -286,10 +292,10 @@ class Pruner:
         """The optimizer that trains the model, None before there is one."""
         return self._optimizer if self._optimizer is not None else getattr(self.model, "optimizer", None)
 
-    def _try_target(self) -> None:
+    def _try_target(self, schedule: Schedule) -> None:
         """Refuse what a structure cannot end with, and weights that are not finite, before anything is changed."""
-        if not isinstance(self.schedule, Timed) or self.schedule.is_plain:
-            self._allocation.masks(self.schedule.target, self.schedule.target)
+        if not isinstance(schedule, Timed) or schedule.is_plain:
+            self._allocation.masks(schedule.target, schedule.target)
 
     def _require_masks(self) -> None:
         if not self.masks:

@@ -44,6 +44,8 @@ def check_schedule(
     due = last_due_step(schedule, 0, last)
     if due is None:
         raise PruningError("schedule", f"never prunes: {plan}, before the first one of {schedule}; begin earlier")
+    if schedule.target == 0:
+        raise PruningError("schedule", f"never prunes: it ends at sparsity 0, by {schedule}; ask for more")
     sparsity = schedule.sparsity(due)
     if sparsity != schedule.target:
         raise PruningError(

@@ -7,8 +7,8 @@ Unlike there, a step may also be "2 epochs" or "25%" of the run, until `in_steps
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol, Self, cast
 
 import numpy as np
 
@@ -162,6 +162,18 @@ class CallableSchedule(Timed):
         if self.end_step == NO_END:
             raise PruningError("end_step", 'must be there, since the target is the sparsity at it; got -1, take "100%"')
 
+    def in_steps(self, *, steps: int | None, steps_per_epoch: int | None, steps_per_execution: int = 1) -> Self:
+        """Return this schedule in plain steps, as `Timed.in_steps`; a function that says when leaves no multiples to keep.
+
+        Raises:
+            PruningError: as `Timed.in_steps`, or as `target`.
+        """
+        says_when = self._ask(self.begin_step if isinstance(self.begin_step, int) else 0)[0] is not None
+        timed = replace(self, frequency=1) if says_when else self
+        return super(CallableSchedule, timed).in_steps(
+            steps=steps, steps_per_epoch=steps_per_epoch, steps_per_execution=steps_per_execution
+        )
+
     def __repr__(self) -> str:  # the same in each process, unlike the function's own
         rest = ", ".join(f"{field.name}={getattr(self, field.name)!r}" for field in fields(self)[1:])
         return f"CallableSchedule(function={self._name}, {rest})"
@@ -219,6 +231,23 @@ class CallableSchedule(Timed):
                 self._name, f"must give a sparsity of at least 0 and below 1; got {sparsity} at step {step}"
             )
         return said, sparsity
+
+
+def as_schedule(schedule: Schedule | Callable[[int], Any]) -> Schedule:
+    """Return a schedule as it is, and a function of the step as a `CallableSchedule`.
+
+    Raises:
+        PruningError: neither.
+    """
+    if callable(schedule) and not hasattr(schedule, "should_prune"):
+        return CallableSchedule(schedule)
+    missing = [name for name in ("target", "should_prune", "sparsity") if name not in dir(schedule)]
+    if missing:
+        raise PruningError(
+            "schedule",
+            f"must be one, such as PolynomialDecay, or a function of the step; {schedule!r} has no {missing[0]}",
+        )
+    return cast(Schedule, schedule)
 
 
 def last_due_step(schedule: Schedule, first: int, last: int) -> int | None:

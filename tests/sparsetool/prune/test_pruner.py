@@ -148,7 +148,7 @@ def test_check_refuses_a_negative_zero(small_model):
     pruner.update(0)
     variable = pruner.selection.pruned[0].variable
     variable.assign(np.where(variable.numpy() == 0, np.float32(-0.0), variable.numpy()))
-    with pytest.raises(VerificationError, match=r"small/conv/kernel: has -0\.0"):
+    with pytest.raises(VerificationError, match=r"small/conv/kernel: has pruned weights that are not \+0\.0"):
         pruner.check()
 
 
@@ -290,3 +290,25 @@ def test_a_swap_of_averaged_weights_brings_back_no_pruned_weight(small_model, fi
     fit(small_model, pruner.callback(), swap, Zeros(), optimizer=keras.optimizers.Adam(use_ema=True), epochs=3)
     assert seen == [half_zeros] * 3
     assert zeros(small_model) == half_zeros
+
+
+def test_a_kept_weight_may_be_a_negative_zero(small_model):
+    kernel = small_model.get_layer("hidden").kernel
+    pruner = prune.Pruner(small_model, immediately())
+    pruner.update(0)
+    kept = pruner.masks[1].numpy()
+    kernel.assign(np.where(kept, np.float32(-0.0), kernel.numpy()))  # as NonNeg leaves it, a product
+    pruner.check()
+
+
+def test_a_function_of_the_step_is_a_schedule(small_model, fit):
+    pruner = prune.Pruner(small_model, lambda step: (step % 5 == 0, min(0.5, step / 20)))
+    fit(small_model, pruner.callback())
+    assert [r.sparsity for r in pruner.check()] == [0.5, 0.5, 0.5]
+
+
+def test_what_is_no_schedule_is_refused(small_model):
+    with pytest.raises(
+        prune.PruningError, match=r"schedule: must be one, such as PolynomialDecay, .*; 0\.5 has no target"
+    ):
+        prune.Pruner(small_model, 0.5)

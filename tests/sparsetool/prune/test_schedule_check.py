@@ -67,3 +67,8 @@ def test_a_schedule_of_ones_own_is_in_plain_steps_already():
     check_schedule(own, 10)
     with pytest.raises(PruningError, match=r"train longer, or let it reach its target earlier"):
         check_schedule(own, 9)
+
+
+def test_a_schedule_that_ends_at_sparsity_0_never_prunes():
+    with pytest.raises(PruningError, match="schedule: never prunes: it ends at sparsity 0"):
+        check_schedule(ConstantSparsity(0.0, 0), 10)

@@ -136,3 +136,9 @@ def test_a_ramp_without_room_for_a_refresh_is_refused_with_its_steps():
 def test_what_is_no_length_is_refused_by_its_name(timing, subject):
     with pytest.raises(PruningError, match=f"^{subject}: .* is no length of training"):
         ramp(*timing)
+
+
+def test_a_function_that_says_when_to_prune_keeps_its_last_step():
+    schedule = CallableSchedule(lambda step: (step % 7 == 0, 0.5)).in_steps(steps=50, steps_per_epoch=None)
+    assert schedule.end_step == 49
+    assert [step for step in range(60) if schedule.should_prune(step)] == [0, 7, 14, 21, 28, 35, 42, 49]
