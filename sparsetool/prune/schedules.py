@@ -163,7 +163,7 @@ class CallableSchedule(Timed):
             raise PruningError("end_step", 'must be there, since the target is the sparsity at it; got -1, take "100%"')
 
     def in_steps(self, *, steps: int | None, steps_per_epoch: int | None, steps_per_execution: int = 1) -> Self:
-        """Return this schedule in plain steps, as `Timed.in_steps`; a function that says when leaves no multiples to keep.
+        """Return this schedule in plain steps, as `Timed.in_steps`; by single steps where the function says when.
 
         Raises:
             PruningError: as `Timed.in_steps`, or as `target`.

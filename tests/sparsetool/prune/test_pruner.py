@@ -308,7 +308,5 @@ def test_a_function_of_the_step_is_a_schedule(small_model, fit):
 
 
 def test_what_is_no_schedule_is_refused(small_model):
-    with pytest.raises(
-        prune.PruningError, match=r"schedule: must be one, such as PolynomialDecay, .*; 0\.5 has no target"
-    ):
+    with pytest.raises(prune.PruningError, match=r"schedule: must be one, such as .*; 0\.5 has no target"):
         prune.Pruner(small_model, 0.5)
