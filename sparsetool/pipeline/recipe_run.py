@@ -87,6 +87,7 @@ def _opened(path: Path, out: Path | None, listener: Listener) -> Iterator[tuple[
     recipe = load_recipe(path)
     user = UserModel(path.parent / recipe.model.source)
     out = out or path.parent / "runs"
+    _make_folder(out)
     _make_folder(out / WORK)
     with opened(out / WORK, listener) as folder:
         yield recipe, user, folder, out
