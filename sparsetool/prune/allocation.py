@@ -124,7 +124,8 @@ class Allocation:
     def _scores_of(self, chosen: Chosen) -> NDArray[np.floating]:
         variable = chosen.variable
         if self._scores is None:
-            return chosen.layout.to_tflite(np.abs(to_numpy(variable)))
+            magnitudes = to_numpy(variable)
+            return chosen.layout.to_tflite(np.abs(magnitudes, out=magnitudes))
         scores = np.asarray(keras.ops.convert_to_numpy(self._scores(variable)))
         if scores.shape != tuple(variable.shape):
             raise PruningError(
@@ -134,6 +135,6 @@ class Allocation:
 
 
 def to_numpy(variable: keras.Variable) -> NDArray[np.floating]:
-    """Return a variable's values, those in half precision as float32."""
+    """Return a copy of a variable's values, those in half precision as float32."""
     values: NDArray[Any] = variable.numpy()
     return values if values.dtype in (np.float32, np.float64) else values.astype(np.float32)

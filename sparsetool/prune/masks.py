@@ -186,7 +186,9 @@ def _keep_highest(layers: Sequence[Scores], pruned: int) -> list[Mask]:
     flat = [scores.ravel(order="K") for scores in layers]
     threshold = _nth_lowest(flat[0] if len(flat) == 1 else np.concatenate(flat), pruned - 1)
     kept = [scores > threshold for scores in layers]
-    surplus = sum(int(np.count_nonzero(~mask)) for mask in kept) - pruned  # ties at the threshold that must stay
+    surplus = (
+        sum(mask.size - int(np.count_nonzero(mask)) for mask in kept) - pruned
+    )  # ties at the threshold that must stay
     for scores, mask in zip(reversed(layers), reversed(kept), strict=True):
         if surplus == 0:
             break

@@ -22,7 +22,8 @@ from figures import Figure
 from peer_environment import NoEnvironmentError
 from tfmot_process import run_tfmot
 
-from sparsetool.prune import Block, ConstantSparsity, PolynomialDecay, Pruner
+from sparsetool import prune
+from sparsetool.prune import Block, ConstantSparsity, PolynomialDecay
 
 SEED = 20
 RANDOM_CASES = 200  # of each kind
@@ -140,7 +141,7 @@ def _our_masks(case: Case, theirs: Sequence[Mask]) -> Iterator[Mask]:
     """Of each step, from the weights that TFMOT had then."""
     model = _model_of(case.first.shape)
     (kernel,) = model.trainable_variables
-    pruner = Pruner(model, case.schedule, structure=Block(case.block_size, case.pooling))
+    pruner = prune.Pruner(model, case.schedule, structure=Block(case.block_size, case.pooling))
     weights = case.first
     for step, their_mask in zip(case.steps, theirs, strict=True):
         kernel.assign(weights)
