@@ -156,8 +156,8 @@ def _native_torch(training: Training) -> None:
         training.after_step()
 
 
-def _optimizer(make: Callable[[], keras.optimizers.Optimizer], **options: Any) -> Callable[[Training], None]:
-    return lambda training: _fit(training, make(), **options)
+def _optimizer(make: Callable[[], keras.optimizers.Optimizer]) -> Callable[[Training], None]:
+    return lambda training: _fit(training, make())
 
 
 OPTIMIZERS: dict[str, Callable[[], keras.optimizers.Optimizer]] = {
