@@ -36,7 +36,8 @@ def run(
     if as_json:
         show_json(to_json("run", record))
         return
-    show(layer_table(record.training))
+    if record.training is not None:
+        show(layer_table(record.training))
     for artifact in record.artifacts:
         if artifact.tensors:
             show(f"\n{artifact.name}", tensor_table(artifact.tensors))

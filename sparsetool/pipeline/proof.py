@@ -234,7 +234,6 @@ def output_records(stage: str, verified: OutputVerification) -> tuple[OutputReco
             max_abs_error=c.max_abs_error,
             relative_error=c.relative_error,
             sqnr_db=None if c.identical else c.sqnr_db,
-            top1_agreement=c.top1_agreement,
         )
         for c in verified.comparisons
     )

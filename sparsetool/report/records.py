@@ -4,6 +4,7 @@ import gzip
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sparsetool.report.target_records import FindingRecord
 from sparsetool_converters.codec import compress
 
 SCHEMA_VERSION = 1
@@ -37,6 +38,42 @@ class Sizes:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccuracyRecord:
+    """Accuracy on a test set, on the default kernels, or on the micro runtime where the model is stored for it.
+
+    Attributes:
+        correct: samples classified right.
+        samples: all of them.
+        low: lower end of the 95 % Wilson interval, as a share.
+        high: upper end of it.
+    """
+
+    correct: int
+    samples: int
+    low: float
+    high: float
+
+    @property
+    def percent(self) -> float:
+        return 100.0 * self.correct / self.samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricRecord:
+    """A task metric of the user's own, measured on a test set as accuracy is.
+
+    Attributes:
+        name: the function's name.
+        value: what it returned; the larger, the better.
+        samples: how many samples it was computed over.
+    """
+
+    name: str
+    value: float
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class StageRecord:
     """One stage of one artifact.
 
@@ -44,11 +81,17 @@ class StageRecord:
         name: the stage.
         disk_bytes: the .tflite after it.
         changes: what it did, a line each.
+        sizes: all sizes after it, where a whole run is recorded.
+        accuracy: on the test set after it, where there is one.
+        metric: the user's own metric there, where there is one.
     """
 
     name: str
     disk_bytes: int
     changes: tuple[str, ...]
+    sizes: Sizes | None = None
+    accuracy: AccuracyRecord | None = None
+    metric: MetricRecord | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,45 +149,92 @@ class OutputRecord:
     Attributes:
         stage: the stage that was verified.
         kernel_set: the kernels that ran both.
+        signature: the signature that was called; empty where the model was run as a whole.
         output: the output's name.
         samples: how many samples were run.
         identical: whether every stored value was equal.
         max_abs_error: largest difference of real values.
         relative_error: that, as a share of the reference's largest value.
         sqnr_db: signal to noise ratio, None where there is no noise.
-        top1_agreement: share of samples with the same largest element, None for outputs without classes.
+        cosine: cosine of the angle between all real values of both; None where either is all zeros.
+        kl_divergence: mean Kullback-Leibler divergence of the candidate from the reference in nats, over the last axis;
+            None for outputs without classes.
+        top1: whose largest element is at the same place, None for outputs without classes.
+        top5: whose largest element is among the candidate's five largest, None for outputs of fewer than 6 classes.
+        nan: NaN in the candidate where the reference has none, and the other way round.
+        infinite: infinities in the candidate where the reference has none, and the other way round.
     """
 
     stage: str
     kernel_set: str
+    signature: str = ""
     output: str
     samples: int
     identical: bool
     max_abs_error: float
     relative_error: float
     sqnr_db: float | None
-    top1_agreement: float | None
+    cosine: float | None = None
+    kl_divergence: float | None = None
+    top1: "AgreementRecord | None" = None
+    top5: "AgreementRecord | None" = None
+    nan: int = 0
+    infinite: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccuracyRecord:
-    """Accuracy on a test set, on the default kernels, or on the micro runtime where the model is stored for it.
+class AgreementRecord:
+    """How often two classifiers agree.
 
     Attributes:
-        correct: samples classified right.
-        samples: all of them.
-        low: lower end of the 95 % Wilson interval, as a share.
+        agreeing: decisions that agree.
+        samples: all decisions.
+        low: lower end of the 95 % Wilson interval of the share.
         high: upper end of it.
     """
 
-    correct: int
+    agreeing: int
     samples: int
     low: float
     high: float
 
     @property
     def percent(self) -> float:
-        return 100.0 * self.correct / self.samples
+        return 100.0 * self.agreeing / self.samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateRecord:
+    """One limit that an artifact had to keep.
+
+    Attributes:
+        metric: what was limited, by the recipe's own key, such as "min_sqnr_db".
+        limit: the limit.
+        value: what was measured, the worst of all outputs and kernel sets.
+        where: the output and kernel set of that value; empty for task metrics.
+        kept: whether the limit was kept.
+    """
+
+    metric: str
+    limit: float
+    value: float | None
+    where: str
+    kept: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptRecord:
+    """A weight that broke a gate and was therefore left as it was.
+
+    Attributes:
+        tensor: its name.
+        stage: the stage that would have changed it.
+        reason: which gate it broke, with numbers.
+    """
+
+    tensor: str
+    stage: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +249,11 @@ class ArtifactRecord:
         outputs: what verification measured.
         skipped: kernel sets that could not be compared, with the reason.
         accuracy: on the test set, where there is one.
+        metric: the user's own metric there, where there is one.
         quantized: weights that quantization changed, with their zeros before and after.
+        findings: what the lint says of the result.
+        gates: the limits that the recipe sets, and what was measured against them.
+        kept: weights that broke a gate and were left dense or unquantized.
     """
 
     name: str
@@ -169,7 +263,11 @@ class ArtifactRecord:
     outputs: tuple[OutputRecord, ...]
     skipped: tuple[str, ...]
     accuracy: AccuracyRecord | None = None
+    metric: MetricRecord | None = None
     quantized: tuple[QuantizedRecord, ...] = ()
+    findings: tuple[FindingRecord, ...] = ()
+    gates: tuple[GateRecord, ...] = ()
+    kept: tuple[KeptRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,16 +306,16 @@ class TrainingRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """A whole recipe, carried out.
+    """A whole recipe, carried out, or one model converted.
 
     Attributes:
-        recipe: name of the recipe's folder.
-        training: the phases that made the sparse checkpoint.
+        recipe: name of the recipe's folder, or of the model's file.
+        training: the phases that made the sparse checkpoint; None where nothing was trained.
         artifacts: every file that was made, in the recipe's order.
     """
 
     recipe: str
-    training: TrainingRecord
+    training: TrainingRecord | None
     artifacts: tuple[ArtifactRecord, ...]
 
 

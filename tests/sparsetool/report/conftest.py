@@ -53,7 +53,6 @@ def output(stage, kernel_set, *, identical=False, relative_error=0.0, sqnr_db=No
         max_abs_error=relative_error,
         relative_error=relative_error,
         sqnr_db=sqnr_db,
-        top1_agreement=None,
     )
 
 
