@@ -19,8 +19,7 @@ _HALF_STEP = 0.5 + 1e-3
 _FLOAT32 = 3e-7
 FEW = 0.01  # as many values as this share may be faults; more, and the quantizer does not round to the nearest
 LEAST_SCALE_ERROR = 0.003
-_NOISE_SIGMAS = 6.0
-_STEP_NOISE = 12**-0.5  # standard deviation of what rounding leaves, in steps
+_AGREEMENT = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,21 +98,25 @@ def _scale_error(
     wrong: npt.NDArray[np.bool_],
     used: npt.NDArray[np.bool_],
 ) -> tuple[float, int]:
-    """By how much the worst scale is off, if with the scale that fits best nearly all of its values are right."""
+    """By how much the worst scale is off, if there is another one with which all of its values are right.
+
+    A value of q steps is right for scales between |real| / (q + 1/2) and |real| / (q - 1/2); what all values of a
+    channel agree on is the scale that they were made with.
+    """
     long = [axis for axis, size in enumerate(scale.shape) if size > 1]
     others = tuple(axis for axis in range(reals.ndim) if axis not in long)
-    steps = np.where(used, values - zero_point, 0.0)
-    power = np.square(steps).sum(axis=others, keepdims=True)
+    steps = values - zero_point
+    size = np.abs(steps)
+    along = np.where(steps < 0, -reals, reals)
+    along = np.where(size == 0, np.abs(reals), along)
+    least = np.where(used, along / (size + 0.5), 0.0).max(axis=others, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        fitting = (reals * steps).sum(axis=others, keepdims=True) / power  # least squares
-        ratio = fitting / scale
-        noise = _NOISE_SIGMAS * _STEP_NOISE / np.sqrt(power)
-        still = used & (np.abs(reals / fitting + zero_point - values) > _HALF_STEP + _FLOAT32 * np.abs(values))
-    counts = wrong.sum(axis=others, keepdims=True)
-    explained = still.sum(axis=others, keepdims=True) <= counts / 10
-    off = np.abs(ratio - 1)
-    found = (counts > 0) & explained & (off > np.maximum(LEAST_SCALE_ERROR, noise)) & np.isfinite(off)
+        most = np.where(used & (size > 0), along / (size - 0.5), np.inf).min(axis=others, keepdims=True)
+        off = scale / ((least + most) / 2) - 1
+    several = wrong.sum(axis=others, keepdims=True) > 1
+    agreed = several & (least > 0) & np.isfinite(most) & (least <= most * (1 + _AGREEMENT))
+    found = agreed & (np.abs(off) > LEAST_SCALE_ERROR)
     if not found.any():
         return 0.0, 0
-    worst = int(np.argmax(np.where(found, off, 0.0)))
-    return float(1 / ratio.ravel()[worst] - 1), worst
+    worst = int(np.argmax(np.where(found, np.abs(off), 0.0)))
+    return float(off.ravel()[worst]), worst

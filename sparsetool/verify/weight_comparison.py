@@ -3,7 +3,7 @@
 A constant of the same type and scales must be equal. One of another type must be what rounding makes of the
 reference's: the nearest float16, or the nearest step of its scale. Few values that are not are faults and are named; a
 quantizer that does not round to the nearest leaves many, which only outputs can judge, unless hardly anything is left
-of the weight.
+of the weight. With other operators, such as a rotation of the input, even that is no fault.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ def compare_weights(reference: bytes, candidate: bytes) -> WeightComparison:
         if len(_reshaped(other)) < len(_reshaped(pairing)):
             pairing, compacted = other, True
     reshaped = _reshaped(pairing)
-    comparer = _Comparer([one for one, _ in pairing.pairs if one is not None])
+    comparer = _Comparer([one for one, _ in pairing.pairs if one is not None], aligned=pairing.aligned)
     for one, two in pairing.pairs:
         comparer.compare(one, two, only_weights=bool(reshaped) or not pairing.aligned)
     notes = []
@@ -117,8 +117,8 @@ class _Fields:
 class _Comparer:
     """Compares pair by pair, and knows all constants of the reference, of which one may stand in another's place."""
 
-    def __init__(self, known: Sequence[Constant]) -> None:
-        self._known = known
+    def __init__(self, known: Sequence[Constant], *, aligned: bool) -> None:
+        self._known, self._aligned = known, aligned
         self.records: list[WeightRecord] = []
         self.findings: list[VerificationFinding] = []
         self.notes: list[str] = []
@@ -180,7 +180,7 @@ class _Comparer:
         if fields.relation == CHANGED and fields.faults:
             self._name_what_stands_there(one, fields, found, two)
         zeros = wanted == _zero(before)
-        if fields.relation == CHANGED and not fields.faults and one.op and zeros.mean() >= PRUNED_SHARE:
+        if self._aligned and fields.relation == CHANGED and not fields.faults and one.op and _is_pruned(zeros):
             lost = int(np.count_nonzero(zeros & (found != _zero(after))))
             if lost:
                 fields.faults.append((WEIGHT, f"{lost:,} of the {np.count_nonzero(zeros):,} zeros are lost"))
@@ -216,7 +216,9 @@ class _Comparer:
             return fields
         if fault is not None:
             fields.faults.append(fault)
-        elif fields.sqnr_db is not None and fields.sqnr_db < LEAST_SQNR_DB.get(bits, LEAST_SQNR_DB[16]):
+        elif (
+            self._aligned and fields.sqnr_db is not None and fields.sqnr_db < LEAST_SQNR_DB.get(bits, LEAST_SQNR_DB[16])
+        ):
             problem = f"has little to do with the reference's: {fields.sqnr_db:.1f} dB of signal over noise"
             fields.faults.append((WEIGHT, problem))
         return fields
@@ -247,7 +249,7 @@ class _Comparer:
     ) -> None:
         zeros = wanted == _zero(one.tensor)
         kept = found == _zero(two.tensor) if two is not None and found is not None else np.zeros_like(zeros)
-        block = block_of(zeros) if one.op and zeros.mean() >= PRUNED_SHARE else None
+        block = block_of(zeros) if one.op and _is_pruned(zeros) else None
         self.records.append(
             WeightRecord(
                 name=one.name,
@@ -369,6 +371,10 @@ def _zero(tensor: Tensor) -> Any:
     """The stored value of 0.0, broadcasting to the tensor's shape."""
     steps = scale_of_each(tensor)
     return 0 if steps is None else steps[1]
+
+
+def _is_pruned(zeros: npt.NDArray[np.bool_]) -> bool:
+    return bool(np.count_nonzero(zeros) >= PRUNED_SHARE * zeros.size > 0)
 
 
 def _bits(tensor: Tensor) -> int:

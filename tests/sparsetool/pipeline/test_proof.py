@@ -136,7 +136,7 @@ def test_a_renamed_output_is_found(prover, conversion):
 
     last = conversion.stages[-1]
     error = refusal(prover, two_stages(last.data, "encode", edited(last.data, rename)))
-    assert error.problem == "outputs are z [1, 10] FLOAT32, not y [1, 10] FLOAT32"
+    assert (error.tensor, error.problem) == ("y", "output 0 is z [1, 10] FLOAT32 instead of y [1, 10] FLOAT32")
 
 
 def test_a_model_with_nothing_to_do_is_run_all_the_same(prover, pruned_model):
