@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from sparsetool.bench.process import Setup, TimedProcess
-from sparsetool_converters.samples import RandomSamples, Samples, fit_samples
+from sparsetool_converters.samples import Samples, fit_samples
 from sparsetool_converters.tensor_info import TensorInfo
 
 QUANTITIES = ("load_ms", "first_ms", "steady_ms", "resident_bytes")
@@ -48,6 +48,10 @@ class Contestant:
     model: bytes
 
 
+def _nothing_yet() -> dict[str, list[float]]:
+    return {name: [] for name in QUANTITIES}
+
+
 @dataclass(frozen=True)
 class Measurements:
     """What was measured of each quantity.
@@ -58,9 +62,9 @@ class Measurements:
     """
 
     values: tuple[dict[str, list[float]], dict[str, list[float]]] = field(
-        default_factory=lambda: ({name: [] for name in QUANTITIES}, {name: [] for name in QUANTITIES})
+        default_factory=lambda: (_nothing_yet(), _nothing_yet())
     )
-    log_ratios: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in QUANTITIES})
+    log_ratios: dict[str, list[float]] = field(default_factory=_nothing_yet)
 
 
 @dataclass(frozen=True)
@@ -125,13 +129,22 @@ def measure(
     return found
 
 
+def describe_inputs(model: Contestant, path: Path, folder: Path, setup: Setup) -> list[TensorInfo]:
+    """The inputs of the model in that file, as the runtime describes them.
+
+    Raises:
+        TargetError, VerificationError: as for `measure`.
+    """
+    with TimedProcess(model.name, path, folder, setup) as process:
+        described = process.ask("inputs")["inputs"]
+    return [TensorInfo(**{**d, **{k: tuple(d[k]) for k in ("shape", "shape_signature")}}) for d in described]
+
+
 def _scout(model: Contestant, place: Path, samples: Samples, setup: Setup) -> _Scouted:
     """Fits the samples to the model's inputs, and finds out how long it takes."""
     path = place / "model.tflite"
     path.write_bytes(model.model)
-    with TimedProcess(model.name, path, place, setup) as process:
-        described = process.ask("inputs")["inputs"]
-    inputs = [TensorInfo(**{**d, **{k: tuple(d[k]) for k in ("shape", "shape_signature")}}) for d in described]
+    inputs = describe_inputs(model, path, place, setup)
     for position, array in enumerate(fit_samples(samples, inputs)):
         np.save(place / f"input_{position}.npy", array[:MOST_SAMPLES], allow_pickle=False)
     start = time.monotonic()
@@ -204,8 +217,3 @@ class _Alone:
         if self.pausing:
             process.pause()
         return answer
-
-
-def random_samples() -> RandomSamples:
-    """Samples for whoever has none."""
-    return RandomSamples(n_samples=4)
