@@ -15,12 +15,15 @@ What makes a comparison of times lie, and what is done about it here and in `rou
 
 If both models are the same, the log-ratio of a round is as likely to be d as -d, whatever its distribution is. That is
 all that Wilcoxon's signed-rank test needs to be exact. The interval is the one that belongs to it: of the means of
-all pairs of log-ratios, each with itself too, it leaves out as many at each end as the test does at 1 %, with an
-exact distribution and no random numbers. With eight rounds nothing is left out, with fewer it would never be 99 %.
+all pairs of log-ratios, each with itself too, it leaves out as many at each end as the test does at its level, with an
+exact distribution and no random numbers.
 
-A difference is claimed where the whole interval is more than 1 % away from "the same", so a true difference of 1 %
-or less is called one in at most one of 200 comparisons. Four quantities are decided at once; all four together are
-wrong about two equal models in at most 4 of 100 runs.
+Four quantities are decided at once, and one who reads four verdicts wants all of them right. So each is decided at a
+quarter of 1 %: of 100 comparisons of a model with itself at most one claims any difference, and all four intervals
+hold together in 99 of 100. With ten rounds nothing is left out at that level, and with fewer there is no such interval.
+
+A difference is claimed where the whole interval is more than 1 % away from "the same": a smaller one matters to nobody,
+and what little the rounds do have in common is smaller than that.
 """
 
 import math
@@ -30,7 +33,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-LEVEL = 0.01  # of the test of one quantity, both sides together
+LEVEL_OF_ALL = 0.01  # at most so often any of the quantities is called different if none is
+LEVEL = LEVEL_OF_ALL / 4  # of one quantity, both sides together
 MARGIN = math.log(1.01)  # a difference that nobody would notice
 
 
@@ -40,7 +44,7 @@ class Ratio:
 
     Attributes:
         ratio: the middle of the means of pairs.
-        low: lower end of the interval that holds the true one at 99 %.
+        low: lower end of the interval that holds the true one; those of four quantities hold at 99 % together.
         high: upper end of it.
         verdict: "smaller", "larger" or "no difference".
     """
@@ -62,10 +66,10 @@ class Spread:
 
 
 def decide(log_ratios: Sequence[float]) -> Ratio:
-    """Decide at 1 % from the log-ratios of independent rounds, eight or more.
+    """Decide from the log-ratios of independent rounds, ten or more.
 
     Raises:
-        ValueError: there are too few rounds for 99 %.
+        ValueError: there are too few rounds for the level.
     """
     values = np.asarray(log_ratios, np.float64)
     rows, columns = np.triu_indices(len(values))
@@ -87,7 +91,7 @@ def _left_out(rounds: int) -> int:
     tail = np.cumsum(_rank_sums(rounds))
     within = int(np.count_nonzero(tail <= LEVEL / 2))
     if not within:
-        raise ValueError(f"{rounds} rounds are too few to decide anything at {LEVEL:.0%}")
+        raise ValueError(f"{rounds} rounds are too few to decide anything at {LEVEL:.2%}")
     return within - 1
 
 

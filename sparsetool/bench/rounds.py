@@ -26,7 +26,7 @@ from sparsetool_converters.tensor_info import TensorInfo
 
 QUANTITIES = ("load_ms", "first_ms", "steady_ms", "resident_bytes")
 MOST_ROUNDS = 16
-FEWEST_ROUNDS = 8  # with fewer, nothing could ever be decided at 1 %
+FEWEST_ROUNDS = 10  # with fewer, nothing could ever be decided, see `noise.py`
 MOST_SAMPLES = 16
 BATCH_MS = 2.0  # of one steady measurement, far above what a clock or a message takes
 FEWEST_PAIRS, MOST_PAIRS = 2, 60  # of steady measurements in one round
@@ -92,14 +92,14 @@ def measure(
     folder: Path,
     on_round: OnRound,
 ) -> Measurements:
-    """Time both models in turn, in as many rounds as the time allows, eight at least.
+    """Time both models in turn, in as many rounds as the time allows, ten at least.
 
     Args:
         reference: the model to compare with.
         candidate: the other.
         samples: their inputs, the same for both; the first 16 are used, one after the other.
         setup: how they are run.
-        time_s: seconds for all rounds, to be exceeded only where eight take longer.
+        time_s: seconds for all rounds, to be exceeded only where ten take longer.
         folder: for files.
         on_round: called with (rounds done, rounds planned).
 

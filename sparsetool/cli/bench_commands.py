@@ -19,15 +19,15 @@ def bench(
     samples: SamplesFile = None,
     seconds: Annotated[
         float,
-        typer.Option("--time", min=1, help="Seconds of measuring; more only where eight rounds take longer."),
+        typer.Option("--time", min=1, help="Seconds of measuring; more only where ten rounds take longer."),
     ] = 20.0,
     timeout: Timeout = 600.0,
     as_json: Json = False,
 ) -> None:
     """Time two models against each other on this machine: load, first inference, steady latency, resident memory.
 
-    Both are measured in turn, in up to 16 rounds of fresh processes. A difference is claimed where it is significant
-    at 1 % and larger than 1 %; all else is called no difference.
+    Both are measured in turn, in up to 16 rounds of fresh processes. A difference is claimed where it is larger
+    than 1 % and not by chance, decided at 1 % for all four together; all else is called no difference.
     """
     screen.hush()
     from sparsetool.pipeline.benching import bench_files

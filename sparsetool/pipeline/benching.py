@@ -94,7 +94,7 @@ def bench_models(
         samples: their inputs, see `gather_samples`; random ones by default. Of many, the first 16 are used.
         kernel_set: the kernels, of LiteRT.
         threads: of the runtime.
-        time_s: seconds for all rounds; eight are measured, however long they take.
+        time_s: seconds for all rounds; ten are measured, however long they take.
         timeout_s: seconds for each load and each measurement.
         listener: hears of progress.
 

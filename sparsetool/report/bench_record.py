@@ -70,7 +70,7 @@ class RatioRecord:
     Attributes:
         quantity: "load_ms", "first_ms", "steady_ms" or "resident_bytes".
         ratio: candidate over reference.
-        low: lower end of the interval that holds it at 99 %.
+        low: lower end of the interval that holds it; those of all quantities hold at 99 % together.
         high: upper end of it.
         rounds: pairs of processes that it comes from, each with one log-ratio.
         verdict: "smaller" or "larger" where the whole interval is more than 1 % away from 1, else "no difference".

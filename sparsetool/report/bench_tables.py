@@ -23,7 +23,7 @@ def bench_table(record: BenchRecord) -> Table:
     table.add_column("quantity", no_wrap=True)
     for name in (record.reference.name, record.candidate.name):
         table.add_column(name, justify="right", overflow="fold")
-    table.add_column("ratio, at 99 %", justify="right", no_wrap=True)
+    table.add_column("ratio, 99 % interval", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for ratio in record.ratios:
         cells = (_spread(getattr(one, ratio.quantity), ratio.quantity) for one in (record.reference, record.candidate))

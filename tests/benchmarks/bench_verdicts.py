@@ -1,7 +1,6 @@
 """What `bench` decides while others use the machine: equal models 20 times each, and a sparse one against its twin.
 
-One who is right 19 of 20 times may be wrong once; a limit on the wrong ones of 20 would fail by chance alone in every
-tenth run if they were wrong once in 20 times. They are wrong far less, since a difference must be larger than 1 % too.
+All quantities are decided at 1 % together, so two wrong ones of 20 are chance alone in at most one of 50 runs.
 """
 
 import subprocess
@@ -9,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from figures import Figure
 from sparsetool.pipeline.benching import bench_models
 from sparsetool.report.bench_record import BenchRecord
 from sparsetool_converters.model import Model
-from sparsetool_converters.passes.encode import Encode
+from sparsetool_converters.passes import EncodeSparse
 from sparsetool_converters.plan import make_plan
 from sparsetool_converters.targets import LITERT
 from sparsetool_converters.targets.cases.graphs import Graph, new_model, packed
@@ -83,7 +83,7 @@ def _self_comparisons(network: Network, load: int) -> Figure:
 def _sparse(load: int) -> Figure:
     reference = dense(NETWORKS[-1].lengths, zeros=0.9)
     model = Model.from_bytes(reference)
-    Encode(make_plan(model, LITERT))(model)
+    EncodeSparse(make_plan(model, LITERT))(model)
     (steady,) = (ratio for ratio in _bench(reference, model.to_bytes()).ratios if ratio.quantity == "steady_ms")
     faster = 1 / steady.ratio if steady.verdict == "smaller" else 1.0
     return Figure(
@@ -104,7 +104,7 @@ def dense(lengths: tuple[int, ...], *, zeros: float) -> bytes:
     model = new_model()
     graph = Graph(model)
     x = first = graph.tensor("x", (1, lengths[0]))
-    for layer, (inputs, outputs) in enumerate(zip(lengths, lengths[1:], strict=False)):
+    for layer, (inputs, outputs) in enumerate(pairwise(lengths)):
         weight: npt.NDArray[np.float32] = rng.standard_normal((outputs, inputs), np.float32) / np.sqrt(inputs)
         keep = np.repeat(rng.random((outputs, inputs // 4)) >= zeros, 4, axis=1) if zeros else True
         w = graph.constant(f"w{layer}", np.where(keep, weight, 0).astype(np.float32))

@@ -35,14 +35,14 @@ def verdicts(count: int, **how: float) -> list[str]:
     return [decide(log_ratios(rng, **how)).verdict for _ in range(count)]
 
 
-@pytest.mark.parametrize("rounds", [8, 10, 16])
-def test_equal_models_on_a_bad_machine_differ_in_one_of_a_hundred_comparisons_at_most(rounds):
-    assert 1000 - verdicts(1000, rounds=rounds).count("no difference") <= 10
+@pytest.mark.parametrize("rounds", [10, 12, 16])
+def test_equal_models_on_a_bad_machine_differ_in_one_of_four_hundred_decisions_at_most(rounds):
+    assert 2000 - verdicts(2000, rounds=rounds).count("no difference") <= 5
 
 
-def test_a_difference_of_a_fifth_is_found_on_a_bad_machine():
-    assert verdicts(200, difference=0.2).count("larger") >= 196
-    assert verdicts(200, difference=-0.2).count("smaller") >= 196
+def test_a_difference_of_a_fifth_is_found_in_19_of_20_comparisons_on_a_bad_machine():
+    assert verdicts(200, difference=0.2).count("larger") >= 190
+    assert verdicts(200, difference=-0.2).count("smaller") >= 190
 
 
 def test_rounds_that_hang_together_make_no_difference():
@@ -56,8 +56,8 @@ def test_rounds_that_hang_together_make_no_difference():
     assert wrong <= 5
 
 
-@pytest.mark.parametrize("rounds", [8, 9, 11])
-def test_the_interval_leaves_out_what_the_signed_rank_test_rejects_at_one_percent(rounds):
+@pytest.mark.parametrize("rounds", [10, 11, 13])
+def test_the_interval_leaves_out_what_the_signed_rank_test_rejects_at_a_quarter_of_one_percent(rounds):
     rng = np.random.default_rng(rounds)
     ranks = np.arange(1, rounds + 1)
     sums = np.array([np.dot(signs, ranks) for signs in itertools.product((0, 1), repeat=rounds)])
@@ -65,20 +65,20 @@ def test_the_interval_leaves_out_what_the_signed_rank_test_rejects_at_one_percen
         values = rng.normal(shift, 1, rounds)
         by_size = values[np.argsort(np.abs(values))]
         observed = float(np.dot(by_size > 0, ranks))
-        rejected = 2 * min(np.mean(sums <= observed), np.mean(sums >= observed)) <= 0.01
+        rejected = 2 * min(np.mean(sums <= observed), np.mean(sums >= observed)) <= 0.0025
         ratio = decide(values)
         assert (ratio.low > 1 or ratio.high < 1) == rejected
 
 
-def test_with_eight_rounds_the_interval_holds_all_of_them():
-    values = [math.log(ratio) for ratio in (0.9, 0.95, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5)]
+def test_with_ten_rounds_the_interval_holds_all_of_them():
+    values = [math.log(ratio) for ratio in (0.9, 0.95, 1.0, 1.1, 1.2, 1.2, 1.2, 1.3, 1.4, 1.5)]
     ratio = decide(values)
     assert (ratio.low, ratio.high) == pytest.approx((0.9, 1.5))
 
 
 def test_fewer_rounds_are_refused():
-    with pytest.raises(ValueError, match="7 rounds are too few to decide anything at 1%"):
-        decide([0.5] * 7)
+    with pytest.raises(ValueError, match=r"9 rounds are too few to decide anything at 0\.25%"):
+        decide([0.5] * 9)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_fewer_rounds_are_refused():
     [(1.009, "no difference"), (1.011, "larger"), (0.989, "smaller"), (0.992, "no difference"), (1.0, "no difference")],
 )
 def test_a_certain_difference_counts_from_one_percent_on(ratio, verdict):
-    assert decide([math.log(ratio)] * 8).verdict == verdict
+    assert decide([math.log(ratio)] * 10).verdict == verdict
 
 
 def test_models_in_the_other_order_give_the_inverse():
