@@ -13,6 +13,7 @@ from sparsetool.cli import (
     reading_commands,
     recipe_commands,
     target_commands,
+    verification_commands,
 )
 
 EPILOG = """\b
@@ -47,8 +48,8 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (conversion_commands.densify, conversion_commands.DENSIFY_EXAMPLE),
     (packing_commands.pack, packing_commands.PACK_EXAMPLE),
     (packing_commands.unpack, packing_commands.UNPACK_EXAMPLE),
-    (reading_commands.verify, reading_commands.VERIFY_EXAMPLE),
     (bench_commands.bench, bench_commands.BENCH_EXAMPLE),
+    (verification_commands.verify, verification_commands.VERIFY_EXAMPLE),
     (reading_commands.inspect, reading_commands.INSPECT_EXAMPLE),
     (target_commands.explain, target_commands.EXPLAIN_EXAMPLE),
     (quantization_commands.quantizations, quantization_commands.QUANTIZATIONS_EXAMPLE),
