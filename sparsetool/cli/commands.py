@@ -12,6 +12,7 @@ from sparsetool.cli import (
     quantization_commands,
     reading_commands,
     recipe_commands,
+    report_commands,
     target_commands,
     verification_commands,
 )
@@ -43,6 +44,7 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (recipe_commands.run, recipe_commands.RUN_EXAMPLE),
     (recipe_commands.prune, recipe_commands.PRUNE_EXAMPLE),
     (recipe_commands.plot, recipe_commands.PLOT_EXAMPLE),
+    (report_commands.report, report_commands.REPORT_EXAMPLE),
     (conversion_commands.compress, conversion_commands.COMPRESS_EXAMPLE),
     (conversion_commands.plan, conversion_commands.PLAN_EXAMPLE),
     (conversion_commands.densify, conversion_commands.DENSIFY_EXAMPLE),

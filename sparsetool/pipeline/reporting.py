@@ -21,7 +21,8 @@ from sparsetool.report.report_record import ReportRecord
 from sparsetool_converters.errors import ModelFormatError, SparseToolError
 
 RUN, MEASURED, PAGE = "run.json", "measured.json", "report.html"
-RUN_KIND, MEASURED_KIND = "run", "measured"
+RUN_KIND, MEASURED_KIND, REPORT_KIND = "run", "measured", "report"
+TIME_S = 4.0  # of timing each artifact, unless ten rounds take longer
 MAKE_RUN = "make one with sparsetool run RECIPE, or sparsetool compress MODEL -o OUT --record DIR"
 MEASURE_ANEW = "it is made anew"
 
@@ -168,9 +169,7 @@ def _measured(
             missing.append(f"{artifact.name} was not measured: {problem}")
             continue
         found.append(
-            MeasuredArtifact(
-                artifact=artifact.name, reference_sha256=reference_sha256, sha256=sha256, bench=timed
-            )
+            MeasuredArtifact(artifact=artifact.name, reference_sha256=reference_sha256, sha256=sha256, bench=timed)
         )
     if any(m not in known.values() for m in found):
         document = as_json(MEASURED_KIND, MeasuredRecord(artifacts=tuple(found)))

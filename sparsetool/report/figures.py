@@ -13,7 +13,7 @@ def count(number: int) -> str:
 
 
 def saved(before: int, after: int) -> str:
-    """What went, with its sign: −12,345, or +12 for what grew."""  # noqa: RUF002
+    """What went, with its sign: −12,345, or +12 for what grew."""
     return "±0" if before == after else f"{'−' if after < before else '+'}{abs(after - before):,}"  # noqa: RUF001
 
 

@@ -92,7 +92,7 @@ def render(record: ReportRecord, pictures: Pictures) -> str:
     summary, *sections = sections_of(record)
     run = record.run
     return environment.get_template(TEMPLATE).render(
-        style=Markup((_FOLDER / STYLE).read_text("utf-8")),  # noqa: S704 (our own file)
+        style=Markup((_FOLDER / STYLE).read_text("utf-8")),
         title=legible(run.recipe),
         verdict=verdict(run),
         smallest=legible(smallest(run).name),

@@ -1,10 +1,10 @@
 """A waterfall of bytes: where its bars and words lie.
 
-    dense    ######################   135,600
-    compact            ------------   −74,288
-    encode   ----------                −9,000
-    result   ##                        12,312
-"""  # noqa: RUF002
+dense    ######################   135,600
+compact            ------------   −74,288
+encode   ----------                −9,000
+result   ##                        12,312
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,9 +1,10 @@
 """The head: what it is, whether it is right, and the numbers that matter."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sparsetool.report.bench_record import RatioRecord
-from sparsetool.report.figures import NOTHING, count, interval, legible, milliseconds, plural, smaller, whole_bytes
+from sparsetool.report.figures import NOTHING, count, interval, milliseconds, plural, smaller, whole_bytes
 from sparsetool.report.records import ArtifactRecord, RunRecord
 from sparsetool.report.report_record import ReportRecord
 from sparsetool.report.sheets import Column, Section, section, sheet
@@ -79,8 +80,8 @@ def key_figures(record: ReportRecord) -> tuple[KeyFigure, ...]:
         ram = (before.resident_bytes.median, after.resident_bytes.median)
         latency = (before.steady_ms.median, after.steady_ms.median)
         found += [
-            _measured("RAM bytes after load", *map(whole_bytes, ram), *ram, ratios.get("resident_bytes")),
-            _measured("latency", *map(milliseconds, latency), *latency, ratios.get("steady_ms")),
+            _measured("RAM bytes after load", whole_bytes, ram, ratios.get("resident_bytes")),
+            _measured("latency", milliseconds, latency, ratios.get("steady_ms")),
         ]
     return tuple(found)
 
@@ -136,8 +137,9 @@ def _size(name: str, before: int, after: int) -> KeyFigure:
 
 
 def _measured(
-    name: str, before: str, after: str, reference: float, candidate: float, ratio: RatioRecord | None
+    name: str, written: Callable[[float], str], pair: tuple[float, float], ratio: RatioRecord | None
 ) -> KeyFigure:
-    told = "not decided" if ratio is None else legible(f"{ratio.verdict}, {ratio.ratio:.3f} of it")
-    share = candidate / reference if reference > 0 else None
-    return KeyFigure(name=name, before=before, after=after, gain=told, share=share)
+    before, after = pair
+    told = "not decided" if ratio is None else f"{ratio.verdict}, {ratio.ratio:.3f} of it"
+    share = after / before if before > 0 else None
+    return KeyFigure(name=name, before=written(before), after=written(after), gain=told, share=share)

@@ -32,12 +32,12 @@ def _sheets(measured: MeasuredArtifact) -> list[Sheet]:
     ratios = {ratio.quantity: ratio for ratio in bench.ratios}
     columns = (
         Column("of"), bench.reference.name, "quartiles", "runs", bench.candidate.name, "quartiles", "runs",
-        "ratio", "99 % interval", Column("verdict"),
+        "ratio", "99 % interval", "rounds", Column("verdict"),
     )  # fmt: skip
     rows = [_row(quantity, bench, ratios.get(quantity)) for quantity in _QUANTITIES]
     how = f"{bench.kernel_set} kernels, {plural(bench.threads, 'thread')}, {bench.runtime}, {bench.processor}"
     sizes = ", ".join(f"{m.name}: {count(m.disk_bytes)} bytes on disk" for m in (bench.reference, bench.candidate))
-    made = [sheet(measured.artifact, columns, rows, notes=(*bench.sparse, how, sizes))]
+    made = [sheet(measured.artifact, columns, rows, notes=(*bench.sparse, *bench.notes, how, sizes))]
     operators = [row for model in (bench.reference, bench.candidate) for row in _operators(model)]
     if operators:
         made.append(sheet(f"{measured.artifact}: where the time goes", _OPERATORS, operators, folded=True))
@@ -48,13 +48,14 @@ def _row(quantity: str, bench: BenchRecord, ratio: RatioRecord | None) -> tuple[
     spreads = (getattr(bench.reference, quantity), getattr(bench.candidate, quantity))
     cells = [cell for spread in spreads for cell in _spread(quantity, spread)]
     if ratio is None:
-        return (_QUANTITIES[quantity], *cells, NOTHING, NOTHING, NOTHING)
+        return (_QUANTITIES[quantity], *cells, NOTHING, NOTHING, NOTHING, NOTHING)
     verdict = Cell(ratio.verdict, _TONES.get(ratio.verdict, Tone.QUIET))
     return (
         _QUANTITIES[quantity],
         *cells,
         f"{ratio.ratio:.3f}",
         f"{ratio.low:.3f} to {ratio.high:.3f}",
+        count(ratio.rounds),
         verdict,
     )
 
