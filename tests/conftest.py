@@ -34,6 +34,7 @@ _load("channel_networks", TESTS / "channel_networks.py")
 _load("cut_networks", TESTS / "cut_networks.py")
 _load("random_networks", TESTS / "random_networks.py")
 _load("c_tools", TESTS / "c_tools.py")
+_load("figures_in_records", TESTS / "figures_in_records.py")
 _load("broken_containers", TESTS / "broken_containers.py")
 FUZZ = ("seed_models", "mutations", "steps", "cases", "campaign", "tensor_files", "round_trips", "containers")
 for _name in (*FUZZ, "small_containers", "fuzz_c"):

@@ -52,9 +52,11 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (packing_commands.unpack, packing_commands.UNPACK_EXAMPLE),
     (bench_commands.bench, bench_commands.BENCH_EXAMPLE),
     (verification_commands.verify, verification_commands.VERIFY_EXAMPLE),
+    (report_commands.diff, report_commands.DIFF_EXAMPLE),
     (reading_commands.inspect, reading_commands.INSPECT_EXAMPLE),
     (target_commands.explain, target_commands.EXPLAIN_EXAMPLE),
     (quantization_commands.quantizations, quantization_commands.QUANTIZATIONS_EXAMPLE),
+    (report_commands.schema, report_commands.SCHEMA_EXAMPLE),
 )
 for command, example in COMMANDS:
     app.command(epilog=example)(command)

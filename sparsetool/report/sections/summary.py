@@ -140,6 +140,11 @@ def _measured(
     name: str, written: Callable[[float], str], pair: tuple[float, float], ratio: RatioRecord | None
 ) -> KeyFigure:
     before, after = pair
-    told = "not decided" if ratio is None else f"{ratio.verdict}, {ratio.ratio:.3f} of it"
+    if ratio is None:
+        told = "not decided"
+    elif ratio.verdict == "no difference":
+        told = f"inside the noise, {ratio.low:.3f} to {ratio.high:.3f} of it"
+    else:
+        told = f"{ratio.verdict}, {ratio.ratio:.3f} of it"
     share = after / before if before > 0 else None
     return KeyFigure(name=name, before=written(before), after=written(after), gain=told, share=share)
