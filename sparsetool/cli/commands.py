@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from sparsetool.cli import (
+    bench_commands,
     conversion_commands,
     packing_commands,
     quantization_commands,
@@ -48,6 +49,7 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (packing_commands.pack, packing_commands.PACK_EXAMPLE),
     (packing_commands.unpack, packing_commands.UNPACK_EXAMPLE),
     (verification_commands.verify, verification_commands.VERIFY_EXAMPLE),
+    (bench_commands.bench, bench_commands.BENCH_EXAMPLE),
     (reading_commands.inspect, reading_commands.INSPECT_EXAMPLE),
     (target_commands.explain, target_commands.EXPLAIN_EXAMPLE),
     (quantization_commands.quantizations, quantization_commands.QUANTIZATIONS_EXAMPLE),
