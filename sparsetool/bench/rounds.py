@@ -29,7 +29,7 @@ MOST_ROUNDS = 16
 FEWEST_ROUNDS = 10  # with fewer, nothing could ever be decided, see `noise.py`
 MOST_SAMPLES = 16
 BATCH_MS = 2.0  # of one steady measurement, far above what a clock or a message takes
-FEWEST_PAIRS, MOST_PAIRS = 2, 60  # of steady measurements in one round
+FEWEST_PAIRS, ENOUGH_PAIRS, MOST_PAIRS = 2, 20, 60  # of steady measurements in one round
 
 OnRound = Callable[[int, int], None]
 """Called with (rounds done, rounds planned)."""
@@ -108,14 +108,13 @@ def measure(
         TargetError: the runtime refuses one of them.
         VerificationError: a process crashed or did not answer in time.
     """
+    on_round(0, MOST_ROUNDS)
     models = (reference, candidate)
     places = [folder / "reference", folder / "candidate"]
     for place in places:
         place.mkdir()
     scouted = [_scout(model, place, samples, setup) for model, place in zip(models, places, strict=True)]
-    per_round_s = time_s / MOST_ROUNDS - sum(s.round_s for s in scouted)
-    pairs = int(per_round_s / sum(s.measurement_s for s in scouted))
-    pairs = max(FEWEST_PAIRS, min(MOST_PAIRS, pairs - pairs % 2))
+    pairs = _pairs(scouted, time_s)
     found = Measurements()
     start = time.monotonic()
     for number in range(MOST_ROUNDS):
@@ -127,6 +126,17 @@ def measure(
         _round(models, places, scouted, setup, found, pairs=pairs, swapped=number % 2)
     on_round(MOST_ROUNDS, MOST_ROUNDS)
     return found
+
+
+def _pairs(scouted: Sequence[_Scouted], time_s: float) -> int:
+    """How many pairs of steady measurements a round has: many, or where time is short enough of them in fewer rounds.
+
+    An even number, since the order is swapped from pair to pair.
+    """
+    once_s, pair_s = sum(s.round_s for s in scouted), sum(s.measurement_s for s in scouted)
+    in_most, in_fewest = (int((time_s / rounds - once_s) / pair_s) for rounds in (MOST_ROUNDS, FEWEST_ROUNDS))
+    pairs = max(in_most, min(ENOUGH_PAIRS, in_fewest))
+    return max(FEWEST_PAIRS, min(MOST_PAIRS, pairs - pairs % 2))
 
 
 def describe_inputs(model: Contestant, path: Path, folder: Path, setup: Setup) -> list[TensorInfo]:

@@ -133,8 +133,10 @@ def wake_up() -> None:
 
 def resident_bytes() -> int:
     """Returns what this process has resident, pages of mapped files among it, counted page by page."""
-    # /proc/self/statm is the sum of counters that lag behind, each by up to 64 pages
-    lines = Path("/proc/self/smaps_rollup").read_text(encoding="utf-8").splitlines()
+    try:
+        lines = Path("/proc/self/smaps_rollup").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not every kernel has it; statm adds up counters that lag behind, each by up to 64 pages
+        return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * resource.getpagesize()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Rss:"))
 
 

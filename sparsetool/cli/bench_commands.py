@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sparsetool.cli.options import Json, SamplesFile, Timeout, samples_from, screen
+from sparsetool.cli.options import Json, Timeout, samples_from, screen
 from sparsetool.cli.screen import show, show_json
 
 BENCH_EXAMPLE = "\b\nExample:\n  sparsetool bench dense.tflite small.tflite --threads 1"
@@ -16,7 +16,13 @@ def bench(
     candidate: Annotated[Path, typer.Argument(help="The model to compare with it, likewise.")],
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of the runtime.")] = 1,
     kernel_set: Annotated[str, typer.Option("--kernel-set", help="default, no-delegates or reference.")] = "default",
-    samples: SamplesFile = None,
+    samples: Annotated[
+        str | None,
+        typer.Option(
+            "--samples",
+            help="Inputs to run: .npz, .npy, a folder of .npy files, or file.py:function; random ones if left out.",
+        ),
+    ] = None,
     seconds: Annotated[
         float,
         typer.Option("--time", min=1, help="Seconds of measuring; more only where ten rounds take longer."),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sparsetool.pipeline.bisecting import bisect as first_bad_operator
 from sparsetool.pipeline.compress import VERIFY_SAMPLES
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.proof import output_records
@@ -98,8 +99,6 @@ def compare_pair(
         if signature:
             found.notes.append(f"no operator was searched for, since outputs of signature {signature} differ")
         else:
-            from sparsetool.pipeline.bisecting import bisect as first_bad_operator
-
             bisected = first_bad_operator(
                 reference,
                 candidate,

@@ -56,13 +56,14 @@ def _consequence(stored: StoredWeight) -> str:
         effect = f": {hazards[0].effect}" if hazards else ""
         return f"the runtime is not known to run this right{effect}"
     if rule.route is Route.DENSIFY:
-        return f"the runtime makes them dense at load, and dense kernels run ({rule.cost}; {rule.source})"
+        return f"the runtime unpacks them at load and gives its kernels dense weights ({rule.cost}; {rule.source})"
     from_sparsity = dict(zip(map(block_name, rule.blocks), rule.faster_from_sparsity, strict=False))
     share = from_sparsity.get(stored.layout)
     faster = (
         "they are not known to beat the dense ones"
         if share is None
-        else f"for one row of activations they are known to beat the dense ones from {share:.0%} of blocks left out"
+        else f"for one row of activations they are known to beat the dense ones from {share:.0%} of blocks left out "
+        f"({rule.speed_source})"
     )
     return f"the sparse kernels of the runtime read them as they are; {faster} ({rule.source})"
 

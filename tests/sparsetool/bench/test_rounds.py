@@ -10,7 +10,7 @@ from models_in_memory import mlp
 
 from sparsetool.bench import QUANTITIES, Contestant, Measurements, Setup, measure
 from sparsetool.bench.process import TimedProcess
-from sparsetool.bench.rounds import FEWEST_ROUNDS, MOST_ROUNDS
+from sparsetool.bench.rounds import FEWEST_ROUNDS, MOST_ROUNDS, _pairs, _Scouted
 from sparsetool_converters.errors import CalibrationDataError, TargetError, VerificationError
 from sparsetool_converters.samples import RandomSamples
 from sparsetool_converters.targets import KernelSet
@@ -110,3 +110,12 @@ def test_samples_of_another_length_resize_the_input(tmp_path, models):
         process.ask("load")
         process.ask("first")
         assert process.ask("steady", invokes=2, sample=7)["ms"] > 0
+
+
+@pytest.mark.parametrize(
+    ("time_s", "once_s", "pair_s", "pairs"),
+    [(20, 0.2, 0.01, 60), (20, 0.2, 0.02, 52), (20, 0.5, 0.05, 20), (20, 2.0, 0.01, 2), (20, 1.2, 0.01, 20)],
+)
+def test_a_round_has_enough_pairs_before_there_are_many_rounds(time_s, once_s, pair_s, pairs):
+    scouted = [_Scouted(invokes=1, round_s=once_s / 2, measurement_s=pair_s / 2)] * 2
+    assert _pairs(scouted, time_s) == pairs

@@ -13,19 +13,9 @@ from sparsetool import __version__
 from sparsetool_converters.codec import pack
 
 COMMANDS = (
-    "run",
-    "prune",
-    "plot",
-    "compress",
-    "plan",
-    "densify",
-    "pack",
-    "unpack",
-    "verify",
-    "bench",
-    "inspect",
-    "explain",
-)
+    "run", "prune", "plot", "report", "compress", "plan", "densify", "pack", "unpack",
+    "verify", "bench", "inspect", "explain", "diff", "schema",
+)  # fmt: skip
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_native_weights_engage_sparse_kernels_on_every_processor(processor):
 
 def test_behind_densify_dense_kernels_run_and_load_takes_longer():
     assert (
-        "the runtime makes them dense at load, and dense kernels run (unpacked at load"
+        "the runtime unpacks them at load and gives its kernels dense weights (unpacked at load"
         in sentences(convolution(0.9))[0]
     )
 
