@@ -156,7 +156,7 @@ class VerificationRecord:
     data: DataIdentity
     versions: dict[str, str | None]
     processor: str
-    settings: dict[str, str | float | int | None]
+    settings: dict[str, bool | int | float | str | None]
     weights: tuple[WeightRecord, ...]
     runs: tuple[RunEndRecord, ...]
     outputs: tuple[OutputRecord, ...]
