@@ -230,7 +230,7 @@ class _Search:
         """The operators behind one index, up to another, whose outputs depend on the inputs."""
         moving = depends_on_input(self._graph)
         operators = self._graph.operators[after + 1 : until + 1]
-        return [operator for operator in operators if not moving.isdisjoint([*operator.outputs, *operator.inputs])]
+        return [operator for operator in operators if not moving.isdisjoint(operator.outputs)]
 
 
 def _sample_of(run: FailedRun | CrashedRun | TimedOutRun, n_samples: int) -> int:
