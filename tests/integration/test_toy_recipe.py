@@ -100,8 +100,7 @@ def test_every_stage_has_its_sizes_and_its_accuracy(first):
             assert stage["accuracy"]["samples"] == artifact["accuracy"]["samples"]
         assert artifact["stages"][-1]["sizes"] == artifact["sizes"]
         assert artifact["stages"][-1]["accuracy"] == artifact["accuracy"]
-    dense, small, *_, int8 = first.record["artifacts"]
-    assert small["stages"][0]["accuracy"] != dense["stages"][0]["accuracy"]
+    int8 = first.record["artifacts"][-1]
     wire = {stage["name"]: stage["sizes"]["wire"] for stage in int8["stages"]}
     assert wire["quantize"] < wire["source"] / 2
     x, y = UserModel(TOY / "model.py").data["test"]
