@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from sparsetool.cli import (
+    bench_commands,
     conversion_commands,
     packing_commands,
     quantization_commands,
     reading_commands,
     recipe_commands,
     target_commands,
+    verification_commands,
 )
 
 EPILOG = """\b
@@ -46,7 +48,8 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (conversion_commands.densify, conversion_commands.DENSIFY_EXAMPLE),
     (packing_commands.pack, packing_commands.PACK_EXAMPLE),
     (packing_commands.unpack, packing_commands.UNPACK_EXAMPLE),
-    (reading_commands.verify, reading_commands.VERIFY_EXAMPLE),
+    (verification_commands.verify, verification_commands.VERIFY_EXAMPLE),
+    (bench_commands.bench, bench_commands.BENCH_EXAMPLE),
     (reading_commands.inspect, reading_commands.INSPECT_EXAMPLE),
     (target_commands.explain, target_commands.EXPLAIN_EXAMPLE),
     (quantization_commands.quantizations, quantization_commands.QUANTIZATIONS_EXAMPLE),

@@ -1,5 +1,6 @@
 """Progress and errors on stderr, results on stdout."""
 
+import json
 import os
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from typing import Any, TextIO
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from sparsetool.report.documents import document
+from sparsetool.report.finite import finite
 from sparsetool_converters.errors import OutputError
 
 LINE_EVERY_S = 10.0  # where stderr is a file or a pipe, a line this often instead of a bar
@@ -121,7 +122,7 @@ def show(*tables: RenderableType) -> None:
 def show_json(data: dict[str, Any]) -> None:
     """Print one JSON document to stdout; numbers that JSON has no word for become null."""
     with _stdout():
-        sys.stdout.write(document(data))
+        sys.stdout.write(json.dumps(finite(data), indent=2, allow_nan=False) + "\n")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sparsetool.pipeline.artifact import Artifact
 from sparsetool.pipeline.formats import Format
-from sparsetool.report.documents import document
+from sparsetool.report.finite import finite
 from sparsetool.report.records import RunRecord, as_json
 from sparsetool_converters.errors import OutputError
 
@@ -22,7 +22,7 @@ def published_files(artifact: str) -> tuple[str, ...]:
 
 def run_document(record: RunRecord) -> bytes:
     """The content of `run.json`; the same record gives the same bytes."""
-    return document(as_json("run", record)).encode()
+    return (json.dumps(finite(as_json("run", record)), indent=2, allow_nan=False) + "\n").encode()
 
 
 def check_record_folder(path: Path, *, force: bool) -> None:

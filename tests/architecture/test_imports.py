@@ -14,7 +14,7 @@ DOORS = {
     # prune/training.py asks for deterministic kernels, which Keras has no word for
     "tensorflow": ("sparsetool/export.py", "sparsetool/prune/training.py"),
     "keras": ("sparsetool/export.py", "sparsetool/prune/"),
-    "ai_edge_litert.interpreter": ("sparsetool/verify/",),
+    "ai_edge_litert.interpreter": ("sparsetool/verify/", "sparsetool/bench/"),
     "matplotlib": ("sparsetool/report/plots/",),
     "PIL": ("sparsetool/report/plots/",),
     "litert_quantizer": ("converters/sparsetool_converters/passes/quantize",),
