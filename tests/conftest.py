@@ -35,7 +35,7 @@ _load("cut_networks", TESTS / "cut_networks.py")
 _load("random_networks", TESTS / "random_networks.py")
 _load("c_tools", TESTS / "c_tools.py")
 _load("browser", TESTS / "browser.py")
-_load("figures_in_records", TESTS / "figures_in_records.py")
+_load("hand_made_report", TESTS / "hand_made_report.py")
 _load("broken_containers", TESTS / "broken_containers.py")
 FUZZ = ("seed_models", "mutations", "steps", "cases", "campaign", "tensor_files", "round_trips", "containers")
 for _name in (*FUZZ, "small_containers", "fuzz_c"):
@@ -45,7 +45,7 @@ for _name in ("figures", "peer_environment", "finished_runs", "tfmot_process", "
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-goldens", action="store_true", help="write published files anew, to be reviewed")
+    parser.addoption("--update-goldens", action="store_true", help="Rewrite files that tests hold code against.")
 
 
 @pytest.fixture(scope="session")

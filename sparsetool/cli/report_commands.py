@@ -71,13 +71,11 @@ def diff(
 
 
 def schema(
-    kind: Annotated[str | None, typer.Argument(help="The kind of document; all kinds are listed if left out.")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(help='What the document says under "kind"; without it, all kinds are listed.')
+    ] = None,
 ) -> None:
-    """Print the JSON Schema of what a command prints with --json, or of a file that it writes."""
-    screen.hush()
-    from sparsetool.pipeline.schemas import KINDS, schema_of
+    """Print the JSON Schema of a document that --json prints or a file holds."""
+    from sparsetool.pipeline.documents import DOCUMENTS, schema_text
 
-    if kind is None:
-        show(*KINDS)
-        return
-    show_json(schema_of(kind))
+    show(*(DOCUMENTS if kind is None else [schema_text(kind).rstrip()]))

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-HEAVY = ("tensorflow", "keras", "jax", "torch", "litert_quantizer", "ai_edge_litert.interpreter", "matplotlib", "PIL", "jinja2")
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "jax",
+    "torch",
+    "litert_quantizer",
+    "ai_edge_litert.interpreter",
+    "matplotlib",
+    "PIL",
+    "jinja2",
+)
 DOORS = {
     # prune/training.py asks for deterministic kernels, which Keras has no word for
     "tensorflow": ("sparsetool/export.py", "sparsetool/prune/training.py"),

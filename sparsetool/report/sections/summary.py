@@ -77,11 +77,17 @@ def key_figures(record: ReportRecord) -> tuple[KeyFigure, ...]:
     if bench is not None:
         ratios = {ratio.quantity: ratio for ratio in bench.ratios}
         before, after = bench.reference, bench.candidate
-        ram = (before.resident_bytes.median, after.resident_bytes.median)
-        latency = (before.steady_ms.median, after.steady_ms.median)
         found += [
-            _measured("RAM bytes after load", whole_bytes, ram, ratios.get("resident_bytes")),
-            _measured("latency", milliseconds, latency, ratios.get("steady_ms")),
+            _measured(
+                "RAM bytes after load",
+                whole_bytes,
+                before.resident_bytes.median,
+                after.resident_bytes.median,
+                ratios.get("resident_bytes"),
+            ),
+            _measured(
+                "latency", milliseconds, before.steady_ms.median, after.steady_ms.median, ratios.get("steady_ms")
+            ),
         ]
     return tuple(found)
 
@@ -105,7 +111,7 @@ def summary_section(record: ReportRecord) -> Section:
         "Summary",
         (
             f"{'Passed' if said.passed else 'Failed'}: {said.sentence}.",
-            f"The smallest on disk is {least.name}.",
+            f"{run.recipe}: the smallest on disk is {least.name}.",
         ),
         (
             sheet("Every model, in bytes", columns, rows, notes=key),
@@ -137,14 +143,11 @@ def _size(name: str, before: int, after: int) -> KeyFigure:
 
 
 def _measured(
-    name: str, written: Callable[[float], str], pair: tuple[float, float], ratio: RatioRecord | None
+    name: str, written: Callable[[float], str], before: float, after: float, ratio: RatioRecord | None
 ) -> KeyFigure:
-    before, after = pair
-    if ratio is None:
-        told = "not decided"
-    elif ratio.verdict == "no difference":
-        told = f"inside the noise, {ratio.low:.3f} to {ratio.high:.3f} of it"
-    else:
-        told = f"{ratio.verdict}, {ratio.ratio:.3f} of it"
-    share = after / before if before > 0 else None
+    decided = ratio is not None and ratio.verdict in ("smaller", "larger")
+    told = (
+        f"{ratio.verdict}, {ratio.ratio:.3f} of it" if ratio is not None and decided else "no difference beyond noise"
+    )
+    share = after / before if decided and before > 0 else None
     return KeyFigure(name=name, before=written(before), after=written(after), gain=told, share=share)
