@@ -8,14 +8,17 @@ from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.findings import findings_of
 from sparsetool.pipeline.formats import Format
 from sparsetool.pipeline.gate import check_lint
+from sparsetool.pipeline.output_gates import output_gates
 from sparsetool.pipeline.proof import Prover
 from sparsetool.pipeline.size_meter import SizeMeter
 from sparsetool.report.records import ArtifactRecord, QuantizedRecord, StageRecord, TensorRecord
-from sparsetool.verify import require_runtime
+from sparsetool.verify import Tolerance, require_runtime
 from sparsetool_converters.passes.kept_zeros import QuantizedWeight
 from sparsetool_converters.plan import Encode, Keep, Plan
 from sparsetool_converters.samples import Samples
 from sparsetool_converters.targets import LITERT, Target, target_named
+
+NO_LIMITS = Tolerance()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,10 +49,12 @@ def make_artifact(
     listener: Listener,
     written: Format = Format.TFLZ,
     meter: SizeMeter | None = None,
+    limits: Tolerance = NO_LIMITS,
 ) -> Artifact:
     """Convert, verify and pack one model, for the way or in the format that it is to be written in.
 
-    With a meter, the record has all sizes of every stage, too; packing each of them takes time.
+    With a meter, the record has all sizes of every stage, too; packing each of them takes time. With limits, the
+    result's outputs must keep them against the source's.
 
     Raises:
         SparseToolError: of the stage that failed; see `convert`, `check_lint` and `Prover.prove`.
@@ -59,7 +64,16 @@ def make_artifact(
     conversion = convert(source, settings, calibration=calibration, where=where, listener=listener)
     # First, since what it finds may end a process, or answer right by chance.
     check_lint(conversion.result, target, name=name)
-    return proven(conversion, settings.quantize, name=name, prover=prover, target=target, written=written, meter=meter)
+    return proven(
+        conversion,
+        settings.quantize,
+        name=name,
+        prover=prover,
+        target=target,
+        written=written,
+        meter=meter,
+        limits=limits,
+    )
 
 
 def proven(
@@ -71,14 +85,16 @@ def proven(
     target: Target = LITERT,
     written: Format = Format.TFLZ,
     meter: SizeMeter | None = None,
+    limits: Tolerance = NO_LIMITS,
 ) -> Artifact:
     """Verify and pack a converted model; with a meter, measure all sizes of every stage, too.
 
     Raises:
-        SparseToolError: see `Prover.prove`.
+        SparseToolError: see `Prover.prove` and `output_gates`.
     """
     outputs, skipped = prover.prove(conversion, quantize, name=name, target=target)
-    model = conversion.result
+    model, source = conversion.result, conversion.stages[0].data
+    gates = output_gates(source, model, limits, prover=prover, target=target, name=name)
     travelling, sizes = (meter or SizeMeter()).measure(model, written)
     record = ArtifactRecord(
         name=name,
@@ -89,6 +105,7 @@ def proven(
         skipped=skipped,
         quantized=_quantized(conversion),
         findings=findings_of(model, target, where=name),
+        gates=gates,
     )
     return Artifact(model=model, packed=travelling, stages=conversion.stages, record=record)
 
