@@ -25,7 +25,7 @@ from sparsetool.pipeline.task_metric import Metric, load_metric
 from sparsetool.pipeline.training import DENSE, PRUNED, RECORDED, train_and_prune
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions, source_digest
-from sparsetool.recipe import OUTPUT_GATES, ArtifactSection, Recipe, load_recipe
+from sparsetool.recipe import OUTPUT_GATES, ArtifactSection, OnFailure, Recipe, load_recipe
 from sparsetool.report.records import ArtifactRecord, RunRecord, TrainingRecord
 from sparsetool.verify import Tolerance, require_runtime
 from sparsetool_converters.errors import OutputError
@@ -130,6 +130,7 @@ def _make(
     listener: Listener,
 ) -> ArtifactRecord:
     source = (folder.path / FLOATS[section.checkpoint]).read_bytes()
+    gates = recipe.gates_of(section)
     settings = Settings(
         quantize=section.quantize,
         quantize_layers=tuple(LayerRecipe(pattern=s.pattern, recipe=s.recipe) for s in section.quantize_layers),
@@ -138,9 +139,9 @@ def _make(
         encode=section.encode,
         objective=recipe.convert.objective,
         target=recipe.convert.target,
+        on_failure=gates.on_failure or OnFailure.FAIL,
     )
 
-    gates = recipe.gates_of(section)
     limits = Tolerance(**gates.model_dump(include=set(OUTPUT_GATES)))
 
     def make(destination: Path) -> dict[str, Any]:
