@@ -2,17 +2,29 @@
 
 import difflib
 import tomllib
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from sparsetool.budget import parse_size
+from sparsetool.shares import parse_share
 from sparsetool.spans import Span, parse_span
 from sparsetool_converters.costs import Objective
 from sparsetool_converters.errors import RecipeError, UsageError
 from sparsetool_converters.passes.quantize_layers import LayerRecipe, check_layer
 from sparsetool_converters.passes.recipes import Quantization, recipe_named
+
+
+class OnFailure(StrEnum):
+    """What becomes of an artifact that a weight breaks."""
+
+    FAIL = "fail"
+    """Nothing is written."""
+    KEEP_DENSE = "keep-dense"
+    """The weight stays as it was before the stage that breaks it."""
+
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Steps = Annotated[int, Field(ge=0)]
@@ -39,10 +51,20 @@ def _at_least(least: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _share(value: Any) -> Any:
+    try:
+        return parse_share(value)
+    except UsageError as problem:
+        raise ValueError(str(problem)) from problem
+
+
+Share = Annotated[float, BeforeValidator(_share)]  # 0.005, "0.5%"
+Limit = Annotated[float, Field(ge=0)]
 Size = Annotated[int, BeforeValidator(_size), Field(ge=0)]
 Moment = Annotated[Span, _at_least(0)]  # 500, "2 epochs", "25%"
 MomentOrNever = Annotated[Span, _at_least(-1)]
 Interval = Annotated[Span, _at_least(1)]
+Function = Annotated[str, Field(pattern=r"^.+\.py:[A-Za-z_]\w*$")]
 
 
 def _recipe(value: Any) -> Any:
@@ -111,7 +133,7 @@ class CallableScheduleSection(_Section):
     """
 
     type: Literal["CallableSchedule"]
-    function: Annotated[str, Field(pattern=r"^.+\.py:[A-Za-z_]\w*$")]
+    function: Function
     begin_step: Moment = 0
     end_step: Moment = "100%"
     frequency: Interval = 100
@@ -212,8 +234,46 @@ class LayerSection(_Section):
     recipe: QuantizationName
 
 
-class ArtifactSection(_Section):
+class GatesSection(_Section):
+    """What an artifact must keep, and what becomes of it if it does not.
+
+    The first seven hold end to end: for each output of the artifact against the float model that it was made from, on
+    the validation samples, on every kernel set of the target. `max_drop` and `min_metric` hold for the task's metric
+    on the test set: top-1 accuracy as a share, or `metric` of [verify].
+
+    Attributes:
+        max_abs_error: largest error of a real value.
+        max_relative_error: largest error, as a share of the output's largest value.
+        min_sqnr_db: least ratio of signal to noise, in dB.
+        min_cosine: least cosine of the angle between all values of both.
+        max_kl_divergence: largest mean Kullback-Leibler divergence over the last axis, in nats.
+        min_top1_agreement: least share of samples whose largest element is at the same place.
+        min_top5_agreement: least share of samples whose largest element is among the artifact's five largest.
+        max_drop: most that the metric may fall below that of the artifact `compared_with`, "0.5%" or 0.005.
+        min_metric: least value of the metric.
+        on_failure: "fail", or "keep-dense": a weight that breaks the verification of a stage, or one of the first
+            seven limits, stays as it was before that stage, and the artifact is made again.
+    """
+
+    max_abs_error: Limit | None = None
+    max_relative_error: Limit | None = None
+    min_sqnr_db: float | None = None
+    min_cosine: Annotated[float, Field(ge=-1, le=1)] | None = None
+    max_kl_divergence: Limit | None = None
+    min_top1_agreement: Share | None = None
+    min_top5_agreement: Share | None = None
+    max_drop: Share | None = None
+    min_metric: float | None = None
+    on_failure: OnFailure | None = None
+
+
+OUTPUT_GATES = tuple(GatesSection.model_fields)[:7]
+
+
+class ArtifactSection(GatesSection):
     """One file to make from the pruned model, or from the dense one.
+
+    The keys of a `GatesSection` stand here as well; one that is left out is that of [verify].
 
     Attributes:
         name: its file name without suffix, and its name in the report.
@@ -224,8 +284,7 @@ class ArtifactSection(_Section):
         compact: whether dead channels are removed.
         encode: whether weights are stored block-sparse where that saves bytes.
         budget: sizes that it must not exceed.
-        max_accuracy_drop: most points of test accuracy, in percent, that it may lose to `compared_with`.
-        compared_with: name of an artifact earlier in the list.
+        compared_with: name of an artifact earlier in the list, which `max_drop` is about.
         min_accuracy: least test accuracy, in percent.
     """
 
@@ -237,7 +296,6 @@ class ArtifactSection(_Section):
     compact: bool = True
     encode: bool = True
     budget: BudgetSection = BudgetSection()
-    max_accuracy_drop: Annotated[float, Field(ge=0)] | None = None
     compared_with: str | None = None
     min_accuracy: Annotated[float, Field(ge=0, le=100)] | None = None
 
@@ -256,16 +314,22 @@ class ConvertSection(_Section):
     calibration_samples: Positive = 256
 
 
-class VerifySection(_Section):
+class VerifySection(GatesSection):
     """How artifacts are verified.
+
+    The keys of a `GatesSection` stand here as well, for every artifact that says nothing else.
 
     Attributes:
         samples: validation samples whose outputs are compared on every kernel set.
         timeout_s: seconds for each run of a model.
+        metric: a function of your own in place of accuracy: a Python file, relative to the recipe, and its name,
+            "metrics.py:f1". It is given the real values `[n, ...]` of the model's output, or a dictionary by the
+            outputs' names where there are several, and the labels `[n]`; it returns a number, the larger, the better.
     """
 
     samples: Positive = 256
     timeout_s: Annotated[float, Field(gt=0)] = 600.0
+    metric: Function | None = None
 
 
 class Recipe(_Section):
@@ -287,13 +351,21 @@ class Recipe(_Section):
     verify: VerifySection = VerifySection()
     artifacts: Annotated[tuple[ArtifactSection, ...], Field(min_length=1)]
 
+    def gates_of(self, artifact: ArtifactSection) -> GatesSection:
+        """What an artifact must keep: its own keys, and those of [verify] for the rest."""
+        defaults, own = ({k: getattr(s, k) for k in GatesSection.model_fields} for s in (self.verify, artifact))
+        if artifact.compared_with is None:
+            defaults["max_drop"] = None  # of what is compared with something
+        return GatesSection(**defaults | {key: value for key, value in own.items() if value is not None})
+
 
 def load_recipe(path: Path) -> Recipe:
     """Read and check a recipe.
 
     Raises:
         RecipeError: the file cannot be read, is not TOML, has an unknown key or a value outside its range,
-            names an artifact twice, or compares one with none that comes before it.
+            names an artifact twice, compares one with none that comes before it, or sets a limit for what is not
+            measured.
     """
     try:
         content = tomllib.loads(path.read_text("utf-8"))
@@ -315,10 +387,11 @@ def load_recipe(path: Path) -> Recipe:
                 f"artifacts.{i}.compared_with",
                 f"{artifact.compared_with!r} is no artifact before it; known here: {', '.join(names) or 'none'}",
             )
-        if (artifact.max_accuracy_drop is None) != (artifact.compared_with is None):
-            raise RecipeError(
-                str(path), f"artifacts.{i}", "max_accuracy_drop and compared_with only make sense together"
-            )
+        if (recipe.gates_of(artifact).max_drop is None) != (artifact.compared_with is None):
+            raise RecipeError(str(path), f"artifacts.{i}", "max_drop and compared_with only make sense together")
+        if artifact.min_accuracy is not None and recipe.verify.metric is not None:
+            key = f"artifacts.{i}.min_accuracy"
+            raise RecipeError(str(path), key, "no accuracy is measured where verify.metric is set; write min_metric")
         names.append(artifact.name)
     return recipe
 

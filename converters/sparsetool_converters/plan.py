@@ -110,7 +110,9 @@ class Plan:
 OTHER_CONSTANTS_FROM_BYTES = 1000
 
 
-def make_plan(model: Model, target: Target, objective: Objective = Objective.DISK) -> Plan:
+def make_plan(
+    model: Model, target: Target, objective: Objective = Objective.DISK, *, kept: Mapping[str, str] | None = None
+) -> Plan:
     """Choose for each constant the best way of storing it among those that the target runs right.
 
     Args:
@@ -118,6 +120,7 @@ def make_plan(model: Model, target: Target, objective: Objective = Objective.DIS
         target: the runtime's table.
         objective: DISK and RAM take what is smallest there. SPEED takes what the table knows to be faster than
             dense weights, and leaves everything else dense.
+        kept: constants that stay dense whatever that costs, by name, and why.
 
     Returns:
         A plan that `passes.EncodeSparse` carries out on the same model.
@@ -134,7 +137,9 @@ def make_plan(model: Model, target: Target, objective: Objective = Objective.DIS
             if not tensor.is_constant or (not sites and tensor.buffer.nbytes < OTHER_CONSTANTS_FROM_BYTES):
                 continue
             facts = _facts(tensor, g, i, sites)
-            blocked = _why_not_looked_at(tensor, sites, readers, holders, interface, target)
+            blocked = (kept or {}).get(tensor.name) or _why_not_looked_at(
+                tensor, sites, readers, holders, interface, target
+            )
             if blocked:
                 decisions.append(Keep(**facts, choices=(stored_choice(tensor),), reason=blocked))
             else:

@@ -31,6 +31,13 @@ PLAN_EXAMPLE = "\b\nExample:\n  sparsetool plan model.tflite --objective ram -o 
 DENSIFY_EXAMPLE = "\b\nExample:\n  sparsetool densify sparse.tflite -o dense.tflite"
 
 
+class Failure(StrEnum):
+    """What becomes of a weight that breaks verification; the values are those of the recipe."""
+
+    FAIL = "fail"
+    KEEP_DENSE = "keep-dense"
+
+
 class Written(StrEnum):
     """How a model is written; the values are those of the pipeline."""
 
@@ -87,6 +94,12 @@ def compress(
             "--record", help="Folder for run.json, all that was measured, and for the models before and after."
         ),
     ] = None,
+    on_failure: Annotated[
+        Failure,
+        typer.Option(
+            "--on-failure", help="Fail, or keep a weight dense, or unquantized, if verification fails because of it."
+        ),
+    ] = Failure.FAIL,
     force: Force = False,
     timeout: Timeout = 600.0,
     as_json: Json = False,
@@ -97,6 +110,7 @@ def compress(
     from sparsetool.pipeline.compress import compress as compress_file
     from sparsetool.pipeline.conversion import Settings
     from sparsetool.pipeline.formats import Format, output_path
+    from sparsetool.recipe import OnFailure
     from sparsetool.report.records import as_json as to_json
     from sparsetool.report.tables import output_table, quantized_table, tensor_table
     from sparsetool_converters.costs import Objective
@@ -115,6 +129,7 @@ def compress(
             allow_zero_loss=allow_zero_loss,
             objective=Objective(objective.value),
             target=target,
+            on_failure=OnFailure(on_failure.value),
         ),
         calibration=samples_from(calibration),
         samples=samples_from(samples),

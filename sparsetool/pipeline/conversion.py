@@ -1,9 +1,12 @@
 """One model through the passes, stage by stage."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sparsetool.pipeline.events import Listener
+from sparsetool.recipe import OnFailure
+from sparsetool.report.records import KeptRecord
 from sparsetool_converters.costs import Objective
 from sparsetool_converters.model import Model
 from sparsetool_converters.passes import Canonicalize, Change, Compact, Densify, EncodeSparse, Pass
@@ -36,6 +39,7 @@ class Settings:
         encode: whether weights are stored block-sparse where that serves the objective.
         objective: what encoding makes small.
         target: name of the runtime that the file is for.
+        on_failure: what becomes of a weight that breaks verification or a gate; `make_artifact` sees to it.
     """
 
     quantize: str = Quantization.NONE
@@ -45,6 +49,7 @@ class Settings:
     encode: bool = True
     objective: Objective = Objective.DISK
     target: str = "litert"
+    on_failure: OnFailure = OnFailure.FAIL
 
     @property
     def quantizes(self) -> bool:
@@ -86,7 +91,13 @@ class Conversion:
 
 
 def convert(
-    source: bytes, settings: Settings, *, calibration: Samples | None = None, where: str, listener: Listener
+    source: bytes,
+    settings: Settings,
+    *,
+    calibration: Samples | None = None,
+    where: str,
+    listener: Listener,
+    kept: Sequence[KeptRecord] = (),
 ) -> Conversion:
     """Run the stages that the settings ask for.
 
@@ -96,6 +107,7 @@ def convert(
         calibration: samples, for recipes that need them.
         where: what to call the source in errors.
         listener: hears of calibration's progress.
+        kept: weights that a stage leaves as they are, whatever the settings say.
 
     Raises:
         ModelFormatError: the source is not a model, or the quantizer cannot quantize it.
@@ -127,9 +139,8 @@ def convert(
         # Before quantization, so that dead channels do not widen the ranges that it measures.
         steps.append((COMPACT, Compact()))
     if settings.quantizes:
-        quantize = Quantize(
-            settings.quantize, calibration, calibrated, settings.quantize_layers, settings.allow_zero_loss
-        )
+        layers = (*settings.quantize_layers, *(_in_float(k.tensor) for k in kept if k.stage == QUANTIZE))
+        quantize = Quantize(settings.quantize, calibration, calibrated, layers, settings.allow_zero_loss)
         steps.append((QUANTIZE, quantize))
         if settings.compact:
             # Again, since quantization rounds small weights to zero.
@@ -140,7 +151,8 @@ def convert(
     plan = None
     if settings.encode:
         # Last: nothing else reads encoded weights.
-        plan = make_plan(model, target, settings.objective)
+        dense = {k.tensor: f"kept dense: {k.reason}" for k in kept if k.stage == ENCODE}
+        plan = make_plan(model, target, settings.objective, kept=dense)
         run([(ENCODE, EncodeSparse(plan))])
         if _source_is_better(stages, settings, target, where):
             listener.note(
@@ -148,6 +160,10 @@ def convert(
             )
             stages, plan = stages[:1], None if plan.encoded() else plan
     return Conversion(stages=tuple(stages), plan=plan)
+
+
+def _in_float(weight: str) -> LayerRecipe:
+    return LayerRecipe(pattern=f"^{re.escape(weight)}$", recipe=Quantization.NONE)
 
 
 def densified(source: bytes, *, where: str, max_output_bytes: int = MAX_OUTPUT_BYTES) -> Conversion:

@@ -76,8 +76,14 @@ class Prover:
     """
 
     def __init__(self, samples: Samples, *, timeout_s: float, listener: Listener) -> None:
-        self._samples, self._timeout_s, self._listener = samples, timeout_s, listener
+        self.timeout_s = timeout_s
+        self._samples, self._listener = samples, listener
         self._runs: dict[tuple[str, tuple[KernelSet, ...]], dict[KernelSet, Run]] = {}
+
+    @property
+    def samples(self) -> Samples:
+        """What models are run on."""
+        return self._samples
 
     def prove(
         self, conversion: Conversion, quantize: str, *, name: str, target: Target = LITERT
@@ -106,19 +112,17 @@ class Prover:
             records += output_records(stages[0].name, verified.comparisons)
             skipped |= dict.fromkeys(_skipped(verified))
         for before, after in pairwise(stages):
-            lossy = after.name == QUANTIZE
-            check_structure(before.data, after.data, stage=after.name, same_types=not lossy)
+            check_structure(before.data, after.data, stage=after.name, same_types=after.name != QUANTIZE)
             if after.name in (DENSIFY, "canonicalize", ENCODE):
                 check_constants(before.data, after.data, stage=after.name, signed_zeros=after.name != "canonicalize")
             if after.name == DENSIFY and (doubt := self._check_without_reference(before, after, name)):
                 skipped[doubt] = None
                 continue
-            kernel_sets = kernel_sets_for(before.data, after.data)
-            tolerance = _lossy(quantize, after) if lossy else _lossless_tolerance(before.data, after.name)
+            kernel_sets, tolerance = tolerance_of(before, after, quantize)
             verified = compare_runs(
                 self.runs(before.data, f"verify {name}", kernel_sets),
                 self.runs(after.data, f"verify {name}", kernel_sets),
-                tolerance=IDENTICAL if kernel_sets is MICRO_KERNEL_SETS else tolerance,
+                tolerance=tolerance,
                 stage=after.name,
             )
             records += output_records(after.name, verified.comparisons)
@@ -169,7 +173,7 @@ class Prover:
                     path,
                     self._samples,
                     kernel_sets=kernel_sets,
-                    timeout_s=self._timeout_s,
+                    timeout_s=self.timeout_s,
                     on_progress=lambda done, total: self._listener.progress(task, done, total),
                 )
             self._runs[key] = runs
@@ -184,6 +188,15 @@ class Prover:
         inputs = finished[0].inputs
         arrays = fit_samples(self._samples, inputs)
         self._samples = [info.dequantize(a) if info.is_quantized else a for info, a in zip(inputs, arrays, strict=True)]
+
+
+def tolerance_of(before: Stage, after: Stage, quantize: str) -> tuple[tuple[KernelSet, ...], Tolerance]:
+    """The kernel sets that a stage is verified on, and what its outputs have to keep there."""
+    kernel_sets = kernel_sets_for(before.data, after.data)
+    if kernel_sets is MICRO_KERNEL_SETS:
+        return kernel_sets, IDENTICAL
+    lossy = after.name == QUANTIZE
+    return kernel_sets, _lossy(quantize, after) if lossy else _lossless_tolerance(before.data, after.name)
 
 
 def _lossy(quantize: str, stage: Stage) -> Tolerance:

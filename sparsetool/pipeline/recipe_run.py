@@ -8,7 +8,6 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from sparsetool.budget import Budget
 from sparsetool.export import export_keras
 from sparsetool.pipeline.artifact import make_artifact
 from sparsetool.pipeline.compress import write_artifact
@@ -21,13 +20,15 @@ from sparsetool.pipeline.record_folder import PUBLISHED, RUN, published_files, r
 from sparsetool.pipeline.run_folder import RunFolder, opened, sha256
 from sparsetool.pipeline.size_meter import SizeMeter
 from sparsetool.pipeline.stage_files import read_stages, write_stages
+from sparsetool.pipeline.task_gates import check_task_gates
+from sparsetool.pipeline.task_metric import Metric, load_metric
 from sparsetool.pipeline.training import DENSE, PRUNED, RECORDED, train_and_prune
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions, source_digest
-from sparsetool.recipe import ArtifactSection, Recipe, load_recipe
+from sparsetool.recipe import OUTPUT_GATES, ArtifactSection, OnFailure, Recipe, load_recipe
 from sparsetool.report.records import ArtifactRecord, RunRecord, TrainingRecord
-from sparsetool.verify import require_runtime
-from sparsetool_converters.errors import OutputError, VerificationError
+from sparsetool.verify import Tolerance, require_runtime
+from sparsetool_converters.errors import OutputError
 from sparsetool_converters.passes.quantize_layers import LayerRecipe
 from sparsetool_converters.targets import target_named
 
@@ -50,13 +51,14 @@ def run_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> Ru
     """
     with _opened(path, out, listener) as (recipe, user, folder, out):
         require_runtime(target_named(recipe.convert.target).kernel_sets)
+        metric, metric_source = _metric(recipe, path.parent)
         training = train_and_prune(recipe, user, folder, listener, home=path.parent)
         _export(folder, listener)
         prover: list[Prover] = []
         meter = SizeMeter()
         records = tuple(_make(recipe, section, user, folder, prover, meter, listener) for section in recipe.artifacts)
-        records = _measure_accuracy(recipe, records, user, folder, listener)
-        _check_gates(recipe, records)
+        records = _measure(recipe, records, user, folder, listener, metric=metric, metric_source=metric_source)
+        records = check_task_gates(recipe, records)
         return _publish(path, out, folder, training, records)
 
 
@@ -128,6 +130,7 @@ def _make(
     listener: Listener,
 ) -> ArtifactRecord:
     source = (folder.path / FLOATS[section.checkpoint]).read_bytes()
+    gates = recipe.gates_of(section)
     settings = Settings(
         quantize=section.quantize,
         quantize_layers=tuple(LayerRecipe(pattern=s.pattern, recipe=s.recipe) for s in section.quantize_layers),
@@ -136,7 +139,10 @@ def _make(
         encode=section.encode,
         objective=recipe.convert.objective,
         target=recipe.convert.target,
+        on_failure=gates.on_failure or OnFailure.FAIL,
     )
+
+    limits = Tolerance(**gates.model_dump(include=set(OUTPUT_GATES)))
 
     def make(destination: Path) -> dict[str, Any]:
         calibration = user.data["train"][0][: recipe.convert.calibration_samples]
@@ -152,6 +158,7 @@ def _make(
             calibration=calibration,
             listener=listener,
             meter=meter,
+            limits=limits,
         )
         for written in PUBLISHED:
             write_artifact(artifact, destination / f"{section.name}{written.suffix}", written)
@@ -162,7 +169,8 @@ def _make(
         "float": sha256(source),
         "model": sha256(user.source),
         "settings": {**asdict(settings), "name": section.name},
-        "verify": recipe.verify.model_dump(mode="json"),
+        "verify": recipe.verify.model_dump(mode="json", include={"samples", "timeout_s"}),
+        "limits": asdict(limits),
         "calibration_samples": recipe.convert.calibration_samples,
         "versions": installed_versions("ai-edge-litert", "litert-quantizer", "tflite-micro"),
         "source": [source_digest("sparsetool_converters"), source_digest("sparsetool.verify")],
@@ -171,16 +179,27 @@ def _make(
     return _RECORD.validate_python(folder.step(f"make {section.name}", inputs, files, make))
 
 
+def _metric(recipe: Recipe, home: Path) -> tuple[Metric | None, bytes]:
+    """The recipe's own metric, if it has one, and the text of its file."""
+    if recipe.verify.metric is None:
+        return None, b""
+    metric = load_metric(recipe.verify.metric, home)
+    return metric, (home / recipe.verify.metric.rpartition(":")[0]).read_bytes()
+
+
 def _stages_file(artifact: str) -> str:
     return f"{artifact}.stages.npz"
 
 
-def _measure_accuracy(
+def _measure(
     recipe: Recipe,
     records: tuple[ArtifactRecord, ...],
     user: UserModel,
     folder: RunFolder,
     listener: Listener,
+    *,
+    metric: Metric | None,
+    metric_source: bytes,
 ) -> tuple[ArtifactRecord, ...]:
     """Measure every artifact, and every stage of it, on the test set."""
     stages = {record.name: read_stages(folder.path / _stages_file(record.name)) for record in records}
@@ -188,37 +207,16 @@ def _measure_accuracy(
 
     def measure(_: Path) -> dict[str, Any]:
         timeout_s = recipe.verify.timeout_s
-        return measure_on_test_set(stages, user.data["test"], None, timeout_s=timeout_s, listener=listener)
+        return measure_on_test_set(stages, user.data["test"], metric, timeout_s=timeout_s, listener=listener)
 
     inputs = {
         "artifacts": keys,
+        "metric": [recipe.verify.metric, sha256(metric_source)],
         "model": sha256(user.source),
         "runtime": installed_versions("ai-edge-litert", "tflite-micro"),
     }
     answers = folder.step("accuracy", inputs, (), measure)
     return tuple(with_answers(record, keys[record.name], answers) for record in records)
-
-
-def _check_gates(recipe: Recipe, records: tuple[ArtifactRecord, ...]) -> None:
-    """Raise for the first artifact that is not as accurate or as small as the recipe asks."""
-    percent = {r.name: r.accuracy.percent for r in records if r.accuracy is not None}
-    for section, record in zip(recipe.artifacts, records, strict=True):
-        name, reached = section.name, percent[section.name]
-        if section.min_accuracy is not None and reached < section.min_accuracy:
-            raise VerificationError(
-                "accuracy", "", f"{name} has {reached:.2f} % on the test set; at least {section.min_accuracy:g} asked"
-            )
-        if section.max_accuracy_drop is not None and section.compared_with is not None:
-            drop = percent[section.compared_with] - reached
-            if drop > section.max_accuracy_drop + 1e-9:
-                raise VerificationError(
-                    "accuracy",
-                    "",
-                    f"{name} has {reached:.2f} % on the test set, {drop:.2f} points under {section.compared_with}; "
-                    f"at most {section.max_accuracy_drop:g} allowed",
-                )
-        budget = Budget(disk=section.budget.disk, wire=section.budget.wire)
-        budget.check(name, disk_bytes=record.sizes.disk, wire_bytes=record.sizes.wire)
 
 
 def _publish(

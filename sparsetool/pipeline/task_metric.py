@@ -18,8 +18,8 @@ Metric = Callable[[Any, Any], Any]  # (outputs, labels) -> a number, the larger,
 def load_metric(text: str, home: Path) -> Metric:
     """The function that "metrics.py:f1" names.
 
-    It is given the real values of the first output, float32 `[n, ...]`, or, where the model has several, a dictionary
-    of them by the outputs' names; and the labels, one for each sample. It returns a number, the larger, the better.
+    It is given the real values of the only output, `[n, ...]`, or, where the model has several, a dictionary of them by
+    the outputs' names; and the labels, one for each sample. It returns a number, the larger, the better.
 
     Args:
         text: a Python file and the name of a function in it.
@@ -86,7 +86,8 @@ def measured(run: FinishedRun, labels: npt.NDArray[Any], metric: Metric | None) 
 
 
 def _reals(output: RunOutput) -> npt.NDArray[Any]:
-    """What the stored values mean, float32 where they are quantized."""
-    if not output.info.is_quantized:
-        return output.values
-    return np.asarray(output.info.dequantize(output.values), np.float32)
+    """What the stored values mean, `[n, ...]`: float32 where they are quantized, without the batch of 1 of each run."""
+    values: npt.NDArray[Any] = output.values  # (n, *shape)
+    if output.info.is_quantized:
+        values = np.asarray(output.info.dequantize(values), np.float32)
+    return values[:, 0] if values.ndim > 2 and values.shape[1] == 1 else values

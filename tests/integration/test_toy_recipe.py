@@ -105,7 +105,8 @@ def test_every_stage_has_its_sizes_and_its_accuracy(first):
     assert wire["quantize"] < wire["source"] / 2
     x, y = UserModel(TOY / "model.py").data["test"]
     answer = run_model(first.folder / "runs" / ".work" / "_pruned.tflite", x, KernelSet.DEFAULT, timeout_s=60.0)
-    assert int8["stages"][0]["accuracy"]["correct"] == int(np.sum(answer.outputs[0].values.argmax(axis=1) == y))
+    scores = answer.outputs[0].values.reshape(len(x), -1)
+    assert int8["stages"][0]["accuracy"]["correct"] == int(np.sum(scores.argmax(axis=1) == y))
 
 
 def test_pruned_layers_have_the_zeros_that_were_asked_for(first):
@@ -196,18 +197,55 @@ def test_a_damaged_result_is_made_again(again):
         (
             ("min_accuracy = 50.0", "min_accuracy = 99.99"),
             4,
-            r"accuracy: small has [\d.]+ % on the test set; at least 99.99 asked",
+            r"gate: small has [\d.]+ % on the test set; at least 99.99 % asked by min_accuracy",
+        ),
+        (
+            ("[verify]\n", "[verify]\nmin_metric = 0.9999\n"),
+            4,
+            r"gate: dense has [\d.]+ % on the test set; at least 0.9999 asked by min_metric",
+        ),
+        (
+            ('quantize = "int8"', 'quantize = "int8"\nmin_sqnr_db = 90.0'),
+            4,
+            r"gate: [^ ]+: int8: min_sqnr_db must be at least 90 against the float model; "
+            r"measured [\d.]+, with [\w-]+ kernels",
         ),
         (('disk = "100KB"', 'disk = "1KB"'), 3, r"small: disk size is [\d,]+ bytes, [\d,]+ over the budget of 1,000"),
         (('wire = "60KB"', 'wire = "1KB"'), 3, r"small: wire size is [\d,]+ bytes, [\d,]+ over the budget of 1,000"),
     ],
-    ids=["accuracy", "disk", "wire"],
+    ids=["accuracy", "metric", "outputs", "disk", "wire"],
 )
 def test_an_artifact_that_fails_its_gate_is_named_and_nothing_is_published(again, change, code, problem):
     folder = again(change)
     before = state(folder / "runs")
     assert re.fullmatch(problem, run(folder, "run", "recipe.toml").error(code))
     assert state(folder / "runs") == before
+
+
+def test_a_metric_of_the_users_own_takes_the_place_of_accuracy(again):
+    folder = again(
+        ("min_accuracy = 50.0\n", ""), ("[verify]\n", '[verify]\nmetric = "metrics.py:recall"\nmin_cosine = 0.5\n')
+    )
+    (folder / "metrics.py").write_text(
+        "def recall(outputs, labels):\n    return (outputs.argmax(axis=1) == labels)[labels == 1].mean()\n"
+    )
+    finished = run(folder, "run", "recipe.toml", "--json")
+    assert finished.code == 0, finished.err
+    x, y = UserModel(TOY / "model.py").data["test"]
+    for artifact in finished.json["artifacts"]:
+        answer = run_model(folder / "runs" / f"{artifact['name']}.tflite", x, KernelSet.DEFAULT, timeout_s=60.0)
+        right = answer.outputs[0].values.reshape(len(x), -1).argmax(axis=1) == y
+        assert artifact["metric"] == {"name": "recall", "value": right[y == 1].mean(), "samples": len(y)}
+        assert artifact["accuracy"] is None
+        assert artifact["stages"][-1]["metric"] == artifact["metric"]
+    gates = {
+        artifact["name"]: {gate["metric"]: gate for gate in artifact["gates"]}
+        for artifact in finished.json["artifacts"]
+    }
+    assert gates["small"].keys() == {"min_cosine", "max_drop"}
+    assert gates["int8"]["min_cosine"]["kept"]
+    (folder / "metrics.py").write_text("def recall(outputs, labels):\n    return None\n")
+    assert "must return a finite number; got None" in run(folder, "run", "recipe.toml").error(2)
 
 
 def test_an_interrupted_run_leaves_nothing_half_written_and_the_next_gives_the_same_bytes(first, tmp_path):

@@ -19,7 +19,7 @@ SHORTER = (
     ("epochs = 100", "epochs = 12"),
     ("epochs = 80", "epochs = 8"),
     ("min_accuracy = 96.0", "min_accuracy = 60.0"),
-    ("max_accuracy_drop = 2.0", "max_accuracy_drop = 40.0"),
+    ('max_drop = "2%"', 'max_drop = "40%"'),
 )
 GRU_WEIGHTS = {(576, 12), (576, 192)}  # [3 gates of 192, input] and [3 gates of 192, state], as TFLite lays them out
 STEPS = 29

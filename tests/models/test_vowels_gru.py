@@ -99,4 +99,4 @@ def test_the_network_becomes_a_file_of_the_stock_runtime_that_holds_each_weight_
 def test_every_artifact_of_the_recipe_is_held_to_the_accuracy_of_the_dense_network():
     dense, *others = load_recipe(FOLDER / "recipe.toml").artifacts
     assert dense.checkpoint == "dense"
-    assert {(artifact.compared_with, artifact.max_accuracy_drop) for artifact in others} == {("dense", 2.0)}
+    assert {(artifact.compared_with, artifact.max_drop) for artifact in others} == {("dense", 0.02)}

@@ -2,11 +2,20 @@
 
 import re
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from sparsetool.recipe import BudgetSection, ConstantSparsitySection, PolynomialDecaySection, load_recipe
+from sparsetool.recipe import (
+    OUTPUT_GATES,
+    BudgetSection,
+    ConstantSparsitySection,
+    GatesSection,
+    PolynomialDecaySection,
+    load_recipe,
+)
+from sparsetool.verify import Tolerance
 from sparsetool_converters.errors import RecipeError
 from sparsetool_converters.passes.quantize import Quantization
 
@@ -43,7 +52,7 @@ checkpoint = "dense"
 name = "int8"
 quantize = "int8"
 compared_with = "dense"
-max_accuracy_drop = 0.5
+max_drop = "0.5%"
 
 [artifacts.budget]
 disk = "1.2MB"
@@ -111,7 +120,7 @@ def test_values_are_read_and_what_is_left_out_has_its_default(written):
     dense, int8 = recipe.artifacts
     assert (dense.checkpoint, dense.quantize, dense.compact, dense.encode) == ("dense", Quantization.NONE, True, True)
     assert int8.budget == BudgetSection(disk=1_200_000, wire=600_000)
-    assert (int8.checkpoint, int8.compared_with, int8.max_accuracy_drop) == ("pruned", "dense", 0.5)
+    assert (int8.checkpoint, int8.compared_with, int8.max_drop) == ("pruned", "dense", 0.005)
 
 
 def test_the_type_of_a_schedule_chooses_its_keys(written):
@@ -150,8 +159,8 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(refused, right, wron
 
 
 def test_an_unknown_key_near_to_none_lists_the_known_ones(refused):
-    error = refused(VALID.replace("[verify]\n", "[verify]\nxyzzy = 1\n"))
-    assert error.problem == "is not a known key; known keys: samples, timeout_s"
+    error = refused(VALID.replace("[convert]\n", "[convert]\nxyzzy = 1\n"))
+    assert error.problem == "is not a known key; known keys: target, objective, calibration_samples"
 
 
 def test_a_key_of_the_other_schedule_is_not_known_here(refused):
@@ -186,8 +195,15 @@ def test_a_key_of_the_other_schedule_is_not_known_here(refused):
         ('name = "dense"', 'name = ""', "artifacts.0.name"),
         ('disk = "1.2MB"', 'disk = "1.2 megabytes"', "artifacts.1.budget.disk"),
         ("wire = 600000", "wire = -1", "artifacts.1.budget.wire"),
-        ("max_accuracy_drop = 0.5", "max_accuracy_drop = -0.5", "artifacts.1.max_accuracy_drop"),
-        ("max_accuracy_drop = 0.5", "max_accuracy_drop = 0.5\nmin_accuracy = 100.1", "artifacts.1.min_accuracy"),
+        ('max_drop = "0.5%"', 'max_drop = "half"', "artifacts.1.max_drop"),
+        ('max_drop = "0.5%"', "max_drop = -0.5", "artifacts.1.max_drop"),
+        ('max_drop = "0.5%"', 'max_drop = "0.5%"\nmin_accuracy = 100.1', "artifacts.1.min_accuracy"),
+        ("samples = 8", "max_abs_error = -1.0", "verify.max_abs_error"),
+        ("samples = 8", "min_cosine = 1.5", "verify.min_cosine"),
+        ("samples = 8", 'min_top1_agreement = "101%"', "verify.min_top1_agreement"),
+        ("samples = 8", "min_sqnr_db = nan", "verify.min_sqnr_db"),
+        ("samples = 8", 'on_failure = "shrug"', "verify.on_failure"),
+        ("samples = 8", 'metric = "metrics"', "verify.metric"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_key(refused, right, wrong, key):
@@ -226,13 +242,41 @@ def test_an_artifact_is_compared_with_one_that_comes_before_it(refused, other):
     assert error.problem == f"{other!r} is no artifact before it; known here: dense"
 
 
-@pytest.mark.parametrize("left_out", ['compared_with = "dense"\n', "max_accuracy_drop = 0.5\n"])
+@pytest.mark.parametrize("left_out", ['compared_with = "dense"\n', 'max_drop = "0.5%"\n'])
 def test_a_drop_needs_what_it_is_compared_with_and_the_other_way_round(refused, left_out):
     error = refused(VALID.replace(left_out, ""))
     assert (error.key, error.problem) == (
         "artifacts.1",
-        "max_accuracy_drop and compared_with only make sense together",
+        "max_drop and compared_with only make sense together",
     )
+
+
+def test_what_an_artifact_must_keep_is_its_own_or_that_of_all(written):
+    text = VALID.replace(
+        "samples = 8", 'min_sqnr_db = 20.0\nmin_cosine = 0.9\non_failure = "keep-dense"\nmax_drop = 0.2'
+    )
+    recipe = load_recipe(written(text.replace('quantize = "int8"', 'quantize = "int8"\nmin_sqnr_db = 10.0')))
+    dense, int8 = map(recipe.gates_of, recipe.artifacts)
+    assert dense == GatesSection(min_sqnr_db=20.0, min_cosine=0.9, on_failure="keep-dense")
+    assert int8 == GatesSection(min_sqnr_db=10.0, min_cosine=0.9, on_failure="keep-dense", max_drop=0.005)
+
+
+def test_a_drop_that_holds_for_all_needs_nothing_but_what_an_artifact_is_compared_with(written):
+    text = VALID.replace('max_drop = "0.5%"\n', "").replace("samples = 8", 'max_drop = "1%"')
+    recipe = load_recipe(written(text))
+    assert [recipe.gates_of(artifact).max_drop for artifact in recipe.artifacts] == [None, 0.01]
+
+
+def test_the_limits_on_outputs_are_those_that_a_tolerance_knows():
+    assert set(OUTPUT_GATES) == {field.name for field in fields(Tolerance)} - {"max_lsb"}
+
+
+def test_accuracy_has_no_limit_where_another_metric_is_measured(refused):
+    text = VALID.replace("samples = 8", 'metric = "metrics.py:f1"').replace(
+        'max_drop = "0.5%"', "max_drop=0\nmin_accuracy=9"
+    )
+    error = refused(text)
+    assert (error.key, "write min_metric" in error.problem) == ("artifacts.1.min_accuracy", True)
 
 
 @pytest.mark.parametrize("text", ["[model", "= 3", 'a = "b\n', "\x00", "a = 1\na = 2"])
