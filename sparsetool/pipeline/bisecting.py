@@ -21,9 +21,10 @@ from sparsetool.verify import (
     compare_outputs,
     run_model,
 )
-from sparsetool.verify.cut_points import CutPoint, constants_read, cut_points, depends_on_input, is_stateful
+from sparsetool.verify.cut_points import CutPoint, constants_read, cut_points, depends_on_input
 from sparsetool_converters.errors import CalibrationDataError, VerificationError
 from sparsetool_converters.model import Model, Operator, Subgraph, Tensor
+from sparsetool_converters.model.state import is_stateful
 from sparsetool_converters.passes.cut import ASSIGN_VARIABLE, cut
 from sparsetool_converters.samples import RandomSamples, Samples, fit_samples, sample_count
 from sparsetool_converters.tensor_info import Array, TensorInfo

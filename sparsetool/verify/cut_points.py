@@ -85,13 +85,6 @@ def depends_on_input(graph: Subgraph) -> set[Tensor]:
     return found
 
 
-def is_stateful(model: Model) -> bool:
-    """Whether an answer may depend on the samples before."""
-    return any(operator.name in _STATEFUL for _, operator in model.operators()) or any(
-        tensor.fields.isVariable for graph in model.subgraphs for tensor in graph.tensors
-    )
-
-
 def constants_read(graph: Subgraph, operators: Iterable[Operator]) -> tuple[str, ...]:
     """Names of the constants that these operators read, directly or by way of operators that only unpack them."""
     producers, moving = graph.producers(), depends_on_input(graph)

@@ -2,8 +2,9 @@ import numpy as np
 from channel_networks import Network
 from models_in_memory import mlp
 
-from sparsetool.verify.cut_points import constants_read, cut_points, depends_on_input, is_stateful
+from sparsetool.verify.cut_points import constants_read, cut_points, depends_on_input
 from sparsetool_converters.model import Model
+from sparsetool_converters.model.state import is_stateful
 
 
 def points_of(reference, candidate):
