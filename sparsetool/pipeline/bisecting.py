@@ -83,6 +83,15 @@ class _Rows:
     compared: int
 
 
+@dataclass(frozen=True)
+class _Problem:
+    """What is wrong at an operator, and with which tensor; none is named where the model does not run."""
+
+    operator: int
+    text: str
+    tensor: str = ""
+
+
 class _Search:
     """One search; see `bisect` for the arguments."""
 
@@ -98,6 +107,7 @@ class _Search:
         self._candidate, self._graph = candidate, candidate.subgraphs[0]
         self._model_path, self._kernel_set = model_path, kernel_set
         self._tolerance, self._timeout_s, self._listener = tolerance, timeout_s, listener
+        self._makers = {t: i for i, o in enumerate(self._graph.operators) for t in o.outputs if t is not None}
         self._runs = self._most_runs = 0
         self._shown: dict[Tensor, RunOutput] = {}
 
@@ -177,21 +187,22 @@ class _Search:
         self._listener.progress("bisect", self._runs, self._most_runs)
         return run
 
-    def _problem(self, point: CutPoint, expected: FinishedRun, run: Run, rows: _Rows) -> tuple[str, str] | None:
-        """The first tensor that is out of tolerance, by its name, and why; None if all are within."""
+    def _problem(self, point: CutPoint, expected: FinishedRun, run: Run, rows: _Rows) -> _Problem | None:
+        """What is wrong with a part of the candidate, at the earliest operator that shows it; None if nothing is."""
         if not isinstance(run, FinishedRun):
-            return point.tensors[0][1].name, f"the model {run.problem}"
-        for (ours, theirs), found in zip(point.tensors, run.outputs, strict=True):
-            wanted = self._shown[ours]
-            wanted = replace(wanted, values=wanted.values[rows.compared : rows.last + 1])
-            found = replace(found, values=found.values[rows.compared - rows.first : rows.last + 1 - rows.first])
-            both = [replace(r, outputs=(output,)) for r, output in ((expected, wanted), (run, found))]
+            return _Problem(point.operator, f"the model {run.problem}")
+        found: list[_Problem] = []
+        for (ours, theirs), answer in zip(point.tensors, run.outputs, strict=True):
+            shown = self._shown[ours]
+            shown = replace(shown, values=shown.values[rows.compared : rows.last + 1])
+            answer = replace(answer, values=answer.values[rows.compared - rows.first : rows.last + 1 - rows.first])
+            both = [replace(r, outputs=(output,)) for r, output in ((expected, shown), (run, answer))]
             try:
                 (comparison,) = compare_outputs(both[0], both[1], stage=STAGE)
                 check(comparison, self._tolerance, stage=STAGE)
             except VerificationError as error:
-                return theirs.name, error.problem
-        return None
+                found.append(_Problem(self._makers.get(theirs, point.operator), error.problem, theirs.name))
+        return min(found, key=lambda problem: problem.operator, default=None)
 
     def _fewest_rows(self, end: CutPoint, expected: FinishedRun, run: Run) -> _Rows:
         """The samples that the search needs: those up to the first one that shows the problem, or that one alone."""
@@ -212,16 +223,19 @@ class _Search:
                 return sample
         raise AssertionError("all samples together are out of tolerance, so one of them is")
 
-    def _between(self, good: CutPoint | None, bad: CutPoint, found: tuple[str, str]) -> BisectRecord:
+    def _between(self, good: CutPoint | None, bad: CutPoint, problem: _Problem) -> BisectRecord:
         """The record of a search that ended between two cut points."""
-        operators = self._moving(-1 if good is None else good.operator, bad.operator)
-        tensor, problem = found
+        after = -1 if good is None else good.operator
+        # What was right before, and is wrong with an operator more, is the work of that one.
+        index = problem.operator if problem.operator > after else bad.operator
+        operators, text = self._moving(after, index), problem.text
         if len(operators) > 1:
-            problem += f"; {len(operators)} operators lie between here and the last output that could be compared"
+            text += f"; {len(operators)} operators lie between here and the last output that could be compared"
+        outputs = self._graph.operators[index].outputs
         return self.record(
-            problem=problem,
-            index=bad.operator,
-            tensor=tensor,
+            problem=text,
+            index=index,
+            tensor=problem.tensor or next((tensor.name for tensor in outputs if tensor is not None), ""),
             before="" if good is None else good.tensors[0][1].name,
             weights=constants_read(self._graph, operators),
         )
