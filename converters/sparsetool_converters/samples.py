@@ -30,7 +30,29 @@ class RandomSamples:
     seed: int = 0
 
 
-Samples: TypeAlias = RandomSamples | Array | Sequence[Array] | Mapping[str, Array]
+@dataclass(frozen=True, eq=False)
+class RaggedSamples:
+    """Samples of different shapes, for a model whose inputs may be resized.
+
+    Attributes:
+        samples: one after the other, each an array for each input, by its name or its position.
+    """
+
+    samples: tuple[Mapping[str, Array] | Sequence[Array], ...]
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Pictures, to be made to fit a model's only input.
+
+    Attributes:
+        paths: the files, in the order in which they are run.
+    """
+
+    paths: tuple[Path, ...]
+
+
+Samples: TypeAlias = RandomSamples | RaggedSamples | ImageFolder | Array | Sequence[Array] | Mapping[str, Array]
 """Arrays by input name (the tensor's or the signature's), by input position, or one bare array for one input.
 
 An input of shape [1, 28, 28, 1] takes [n, 1, 28, 28, 1], or [n, 28, 28, 1] since its first dimension is 1.
@@ -45,6 +67,8 @@ def sample_count(samples: Samples) -> int:
     """
     if isinstance(samples, RandomSamples):
         n_samples = samples.n_samples
+    elif isinstance(samples, RaggedSamples | ImageFolder):
+        n_samples = len(samples.samples if isinstance(samples, RaggedSamples) else samples.paths)
     else:
         first = next(iter(_arrays(samples)), None)
         n_samples = 0 if first is None or first.ndim == 0 else first.shape[0]
@@ -67,7 +91,7 @@ def gather_samples(source: SampleSource) -> Samples:
     Raises:
         CalibrationDataError: the function fails, or gives something else.
     """
-    if isinstance(source, RandomSamples) or not callable(source):
+    if isinstance(source, RandomSamples | RaggedSamples | ImageFolder) or not callable(source):
         return source
     name = getattr(source, "__name__", "the function")
     try:
@@ -80,7 +104,7 @@ def gather_samples(source: SampleSource) -> Samples:
         text = " ".join(f"{type(problem).__name__}: {problem}".split())
         raise CalibrationDataError(f"{name}() failed: {text}") from problem
     arrays = list(found.values()) if isinstance(found, Mapping) else found
-    if isinstance(found, (RandomSamples, np.ndarray)):
+    if isinstance(found, (RandomSamples, RaggedSamples, ImageFolder, np.ndarray)):
         return found
     if not isinstance(arrays, (list, tuple)) or not all(isinstance(a, np.ndarray) for a in arrays):
         raise CalibrationDataError(
@@ -90,28 +114,36 @@ def gather_samples(source: SampleSource) -> Samples:
 
 
 def _joined(samples: list[Any]) -> Samples:
-    """Samples that came one by one, as one array for each input."""
+    """Samples that came one by one, as one array for each input, or as they came where their shapes differ."""
     if not samples:
         raise CalibrationDataError("gives no sample; give at least one")
     first = samples[0]
     if isinstance(first, Mapping):
         if any(not isinstance(s, Mapping) or set(s) != set(first) for s in samples):
             raise CalibrationDataError("gives samples with different inputs; every one needs all of them")
-        return {key: _stacked([np.asarray(s[key]) for s in samples], str(key)) for key in first}
+        columns = {str(key): [np.asarray(s[key]) for s in samples] for key in first}
+        if all(map(_have_one_shape, columns.values())):
+            return {key: np.stack(arrays) for key, arrays in columns.items()}
+        return RaggedSamples(tuple({str(key): np.asarray(s[key]) for key in first} for s in samples))
     if isinstance(first, (list, tuple)):
         if any(not isinstance(s, (list, tuple)) or len(s) != len(first) for s in samples):
             raise CalibrationDataError("gives samples with different inputs; every one needs all of them")
-        return [_stacked([np.asarray(s[i]) for s in samples], f"input {i}") for i in range(len(first))]
-    return _stacked([np.asarray(s) for s in samples], "samples")
+        by_input = [[np.asarray(s[i]) for s in samples] for i in range(len(first))]
+        if all(map(_have_one_shape, by_input)):
+            return [np.stack(arrays) for arrays in by_input]
+        return RaggedSamples(tuple(tuple(map(np.asarray, s)) for s in samples))
+    return _of_one_input([np.asarray(s) for s in samples])
 
 
-def _stacked(arrays: Sequence[Array], where: str) -> Array:
-    shapes = sorted({array.shape for array in arrays})
-    if len(shapes) > 1:
-        raise CalibrationDataError(
-            f"{where}: samples differ in shape, {list(shapes[0])} and {list(shapes[1])}; all need the same"
-        )
-    return np.stack(arrays)
+def _of_one_input(arrays: Sequence[Array]) -> Samples:
+    return np.stack(arrays) if _have_one_shape(arrays) else RaggedSamples(tuple((array,) for array in arrays))
+
+
+def _have_one_shape(arrays: Sequence[Array]) -> bool:
+    return len({array.shape for array in arrays}) == 1
+
+
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 
 def load_samples(path: str | os.PathLike[str]) -> Samples:
@@ -119,7 +151,7 @@ def load_samples(path: str | os.PathLike[str]) -> Samples:
 
     An .npz file holds an array for each input, by its name. An .npy file holds the samples of a model's only input. A
     folder holds a sample in each .npy file, in the order of their names; or a folder of such files for each input,
-    named as the input.
+    named as the input; or pictures, at any depth, in the order of their paths.
 
     Raises:
         CalibrationDataError: it cannot be read, is none of these, or holds no plain arrays.
@@ -130,14 +162,25 @@ def load_samples(path: str | os.PathLike[str]) -> Samples:
 
 def _load_folder(folder: Path) -> Samples:
     files = sorted(folder.glob("*.npy"))
-    folders = sorted(inside for inside in folder.iterdir() if any(inside.glob("*.npy"))) if not files else []
     if files:
-        return _stacked([_load_array(file) for file in files], str(folder))
+        return _of_one_input([_load_array(file) for file in files])
+    images = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGES and p.is_file())
+    if images:
+        return ImageFolder(tuple(images))
+    folders = sorted(inside for inside in folder.iterdir() if any(inside.glob("*.npy")))
     if not folders:
         raise CalibrationDataError(
-            f"{folder}: holds no .npy files; put one in it for each sample, or a folder of them for each input"
+            f"{folder}: holds no .npy files and no pictures; put one in it for each sample, or a folder of .npy files "
+            "for each input"
         )
-    return {f.name: _stacked([_load_array(file) for file in sorted(f.glob("*.npy"))], str(f)) for f in folders}
+    columns = {inside.name: [_load_array(file) for file in sorted(inside.glob("*.npy"))] for inside in folders}
+    if all(map(_have_one_shape, columns.values())):
+        return {name: np.stack(arrays) for name, arrays in columns.items()}
+    counts = {len(arrays) for arrays in columns.values()}
+    if len(counts) > 1:
+        raise CalibrationDataError(f"{folder}: inputs need equally many samples; there are {sorted(counts)}")
+    numbers = range(counts.pop())
+    return RaggedSamples(tuple({name: arrays[i] for name, arrays in columns.items()} for i in numbers))
 
 
 def _load_array(file: Path) -> Array:
@@ -178,6 +221,12 @@ def fit_samples(samples: Samples, inputs: Sequence[TensorInfo]) -> tuple[Array, 
     """
     if isinstance(samples, RandomSamples):
         return tuple(_made_up(samples, position, info) for position, info in enumerate(inputs))
+    if isinstance(samples, ImageFolder):
+        from sparsetool_converters.image_samples import fit_images
+
+        return (fit_images(samples.paths, inputs),)
+    if isinstance(samples, RaggedSamples):
+        raise CalibrationDataError("samples differ in shape; all need the same here")
     n_samples = sample_count(samples)
     fitted = []
     for array, info in zip(_in_order(samples, inputs), inputs, strict=True):
@@ -188,6 +237,44 @@ def fit_samples(samples: Samples, inputs: Sequence[TensorInfo]) -> tuple[Array, 
             )
         fitted.append(fit)
     return tuple(fitted)
+
+
+def fit_ragged(samples: RaggedSamples, inputs: Sequence[TensorInfo]) -> list[tuple[Array, ...]]:
+    """Returns one array for each input of each sample, in the input's dtype, as `fit_samples` does.
+
+    Raises:
+        CalibrationDataError: as `fit_samples`.
+    """
+    fitted = []
+    for sample in samples.samples:
+        named = sample.items() if isinstance(sample, Mapping) else enumerate(sample)
+        alone = [(key, array[np.newaxis]) for key, array in named]
+        one = {str(k): a for k, a in alone} if isinstance(sample, Mapping) else [a for _, a in alone]
+        fitted.append(tuple(array[0] for array in fit_samples(one, inputs)))
+    return fitted
+
+
+def samples_for(samples: Samples, signature: str, inputs: Sequence[str], *, first: bool) -> Samples | None:
+    """The samples for one of a model's several signatures; None if none of them are.
+
+    Keys of a mapping may be `signature/input`. A mapping with other keys is for the signature whose inputs they name,
+    samples without names are for the first one; random ones do for all.
+
+    Args:
+        samples: what was given for the model.
+        signature: the signature's key.
+        inputs: the names of its inputs.
+        first: whether it is the model's first.
+    """
+    if isinstance(samples, RandomSamples):
+        return samples
+    if not isinstance(samples, Mapping):
+        return samples if first else None
+    prefix = f"{signature}/"
+    own = {key.removeprefix(prefix): array for key, array in samples.items() if key.startswith(prefix)}
+    if own:
+        return own
+    return samples if sorted(samples) == sorted(inputs) else None
 
 
 def _arrays(samples: Array | Sequence[Array] | Mapping[str, Array]) -> list[Array]:

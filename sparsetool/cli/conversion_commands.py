@@ -81,6 +81,12 @@ def compress(
     objective: ObjectiveName = Goal.DISK,
     samples: SamplesFile = None,
     budget: Annotated[str | None, typer.Option(help="Sizes not to exceed, as disk=1.2MB,wire=600KB.")] = None,
+    record_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--record", help="Folder for run.json, all that was measured, and for the models before and after."
+        ),
+    ] = None,
     force: Force = False,
     timeout: Timeout = 600.0,
     as_json: Json = False,
@@ -115,6 +121,7 @@ def compress(
         budget=None if budget is None else Budget.parse(budget),
         force=force,
         timeout_s=timeout,
+        record=record_folder,
         listener=screen,
     )
     if as_json:

@@ -1,51 +1,19 @@
 """The commands that only read models."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sparsetool.cli import packing_commands
-from sparsetool.cli.options import Json, SamplesFile, Timeout, samples_from, screen
+from sparsetool.cli.options import Json, screen
 from sparsetool.cli.screen import show, show_json
 
 if TYPE_CHECKING:
     from sparsetool.report.inspection import MicroMemory
 
-VERIFY_EXAMPLE = "\b\nExample:\n  sparsetool verify dense.tflite small.tflz --samples samples.npz"
 INSPECT_EXAMPLE = "\b\nExample:\n  sparsetool inspect model.tflite"
-
-
-def verify(
-    reference: Annotated[Path, typer.Argument(help="The model to trust: .tflite, .tflz, .tflite.zst or .keras.")],
-    candidate: Annotated[Path, typer.Argument(help="The model to check, likewise.")],
-    samples: SamplesFile = None,
-    tolerance: Annotated[
-        float | None,
-        typer.Option(min=0, help="Largest error allowed, as a share of the output's largest value."),
-    ] = None,
-    timeout: Timeout = 600.0,
-    as_json: Json = False,
-) -> None:
-    """Run two models on the same inputs on every kernel set and compare their outputs.
-
-    Where one is stored for the micro runtime, both are run there, and nowhere else.
-
-    By default outputs must agree to 1e-5 of their largest value, or, if the candidate is quantized otherwise than the
-    reference, to 10 dB of signal over noise; 3 dB for 4-bit weights, 1 dB for 2-bit ones.
-    """
-    screen.hush()
-    from sparsetool.pipeline.verify_pair import verify_pair
-    from sparsetool.report.tables import output_table
-
-    record = verify_pair(
-        reference, candidate, samples=samples_from(samples), tolerance=tolerance, timeout_s=timeout, listener=screen
-    )
-    if as_json:
-        show_json({"schema_version": 1, "kind": "verify", "verdict": "pass", **asdict(record)})
-        return
-    show(output_table(record.outputs, record.skipped), f"pass: {candidate} answers as {reference} does")
 
 
 def inspect(

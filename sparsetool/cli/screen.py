@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from sparsetool.report.finite import finite
 from sparsetool_converters.errors import OutputError
 
 LINE_EVERY_S = 10.0  # where stderr is a file or a pipe, a line this often instead of a bar
@@ -121,7 +122,7 @@ def show(*tables: RenderableType) -> None:
 def show_json(data: dict[str, Any]) -> None:
     """Print one JSON document to stdout; numbers that JSON has no word for become null."""
     with _stdout():
-        sys.stdout.write(json.dumps(_finite(data), indent=2, allow_nan=False) + "\n")
+        sys.stdout.write(json.dumps(finite(data), indent=2, allow_nan=False) + "\n")
 
 
 @contextmanager
@@ -135,13 +136,3 @@ def _stdout() -> Iterator[None]:
     except OSError as problem:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer would fail once more at exit
         raise OutputError("standard output", f"cannot be written: {problem.strerror}") from problem
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    return value

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sparsetool.pipeline.conversion import Conversion, Settings, convert
+from sparsetool.pipeline.conversion import Conversion, Settings, Stage, convert
 from sparsetool.pipeline.events import Listener
-from sparsetool.pipeline.formats import Format, packed
+from sparsetool.pipeline.findings import findings_of
+from sparsetool.pipeline.formats import Format
 from sparsetool.pipeline.gate import check_lint
 from sparsetool.pipeline.proof import Prover
-from sparsetool.report.records import ArtifactRecord, QuantizedRecord, Sizes, StageRecord, TensorRecord
+from sparsetool.pipeline.size_meter import SizeMeter
+from sparsetool.report.records import ArtifactRecord, QuantizedRecord, StageRecord, TensorRecord
 from sparsetool.verify import require_runtime
 from sparsetool_converters.passes.kept_zeros import QuantizedWeight
 from sparsetool_converters.plan import Encode, Keep, Plan
@@ -23,11 +25,13 @@ class Artifact:
     Attributes:
         model: bytes of the .tflite.
         packed: bytes of the file that travels.
+        stages: the model after each stage.
         record: everything measured on the way.
     """
 
     model: bytes
     packed: bytes
+    stages: tuple[Stage, ...]
     record: ArtifactRecord
 
 
@@ -41,8 +45,11 @@ def make_artifact(
     calibration: Samples | None,
     listener: Listener,
     written: Format = Format.TFLZ,
+    meter: SizeMeter | None = None,
 ) -> Artifact:
     """Convert, verify and pack one model, for the way or in the format that it is to be written in.
+
+    With a meter, the record has all sizes of every stage, too; packing each of them takes time.
 
     Raises:
         SparseToolError: of the stage that failed; see `convert`, `check_lint` and `Prover.prove`.
@@ -52,7 +59,7 @@ def make_artifact(
     conversion = convert(source, settings, calibration=calibration, where=where, listener=listener)
     # First, since what it finds may end a process, or answer right by chance.
     check_lint(conversion.result, target, name=name)
-    return proven(conversion, settings.quantize, name=name, prover=prover, target=target, written=written)
+    return proven(conversion, settings.quantize, name=name, prover=prover, target=target, written=written, meter=meter)
 
 
 def proven(
@@ -63,33 +70,36 @@ def proven(
     prover: Prover,
     target: Target = LITERT,
     written: Format = Format.TFLZ,
+    meter: SizeMeter | None = None,
 ) -> Artifact:
-    """Verify and pack a converted model.
+    """Verify and pack a converted model; with a meter, measure all sizes of every stage, too.
 
     Raises:
         SparseToolError: see `Prover.prove`.
     """
     outputs, skipped = prover.prove(conversion, quantize, name=name, target=target)
     model = conversion.result
-    travelling = packed(model, written)
+    travelling, sizes = (meter or SizeMeter()).measure(model, written)
     record = ArtifactRecord(
         name=name,
-        sizes=Sizes.of(model, travelling),
-        stages=_stages(conversion),
+        sizes=sizes,
+        stages=_stages(conversion, meter),
         tensors=_tensors(conversion.plan),
         outputs=outputs,
         skipped=skipped,
         quantized=_quantized(conversion),
+        findings=findings_of(model, target, where=name),
     )
-    return Artifact(model=model, packed=travelling, record=record)
+    return Artifact(model=model, packed=travelling, stages=conversion.stages, record=record)
 
 
-def _stages(conversion: Conversion) -> tuple[StageRecord, ...]:
+def _stages(conversion: Conversion, meter: SizeMeter | None) -> tuple[StageRecord, ...]:
     return tuple(
         StageRecord(
             name=stage.name,
             disk_bytes=len(stage.data),
             changes=tuple(f"{c.tensor}: {c.what}" for c in stage.changes),
+            sizes=None if meter is None else meter.measure(stage.data)[1],
         )
         for stage in conversion.stages
     )

@@ -1,18 +1,21 @@
 """A model file in, a smaller verified one out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from sparsetool.budget import Budget
-from sparsetool.pipeline.artifact import Artifact, make_artifact
-from sparsetool.pipeline.conversion import Settings
+from sparsetool.pipeline.artifact import Artifact, make_artifact, proven
+from sparsetool.pipeline.conversion import SOURCE, Settings, densified
 from sparsetool.pipeline.events import Listener, Silence
 from sparsetool.pipeline.formats import Format, format_of_output, unpacked
 from sparsetool.pipeline.outputs import check_destination, staged
 from sparsetool.pipeline.proof import Prover
+from sparsetool.pipeline.record_folder import check_record_folder, write_record_folder
+from sparsetool.pipeline.size_meter import SizeMeter
 from sparsetool.pipeline.sources import load_source
-from sparsetool.report.records import ArtifactRecord
-from sparsetool_converters.errors import VerificationError
-from sparsetool_converters.passes.quantize import check_calibration
+from sparsetool.report.records import ArtifactRecord, RunRecord
+from sparsetool_converters.errors import OutputError, VerificationError
+from sparsetool_converters.passes.quantize import Quantization, check_calibration
 from sparsetool_converters.samples import RandomSamples, SampleSource, gather_samples
 
 VERIFY_SAMPLES = 8  # random ones, where no data is given
@@ -29,6 +32,7 @@ def compress(
     budget: Budget | None = None,
     force: bool = False,
     timeout_s: float = TIMEOUT_S,
+    record: str | Path | None = None,
     listener: Listener | None = None,
 ) -> ArtifactRecord:
     """Convert a model, verify the result, and only then write it.
@@ -43,6 +47,9 @@ def compress(
         budget: sizes that the result must not exceed.
         force: whether an existing destination is replaced.
         timeout_s: seconds for each run of a model.
+        record: folder for the record of a run without training: `run.json`, the dense source as `source.tflite`, and
+            the result in both formats, by the destination's name. It must not exist or be empty, or with `force` hold
+            such a record. All sizes are then measured after each stage, too.
         listener: hears of progress.
 
     Returns:
@@ -55,26 +62,46 @@ def compress(
     settings, listener = settings or Settings(), listener or Silence()
     written = format_of_output(destination)
     check_destination(destination, force=force)
+    name = destination.name.removesuffix(written.suffix)
+    folder = None if record is None else Path(record)
+    if folder is not None:
+        _check_record(folder, destination, name, force=force)
     check_calibration(settings.quantize, settings.quantize_layers, calibration)  # before anything that takes long
     calibration = None if calibration is None else gather_samples(calibration)
     samples = None if samples is None else gather_samples(samples)
     model = load_source(source)
     if samples is None:
         samples = calibration if calibration is not None else RandomSamples(n_samples=VERIFY_SAMPLES)
+    prover, meter = Prover(samples, timeout_s=timeout_s, listener=listener), SizeMeter()
     artifact = make_artifact(
         model,
         settings,
         name=destination.name,
         where=str(source),
-        prover=Prover(samples, timeout_s=timeout_s, listener=listener),
+        prover=prover,
         calibration=calibration,
         listener=listener,
         written=written,
+        meter=None if folder is None else meter,
     )
     sizes = artifact.record.sizes
     (budget or Budget()).check(destination.name, disk_bytes=sizes.disk, wire_bytes=sizes.wire)
+    if folder is not None:
+        dense = proven(densified(model, where=str(source)), Quantization.NONE, name=SOURCE, prover=prover, meter=meter)
+        packed, all_sizes = meter.measure(artifact.model)
+        result = replace(artifact, packed=packed, record=replace(artifact.record, name=name, sizes=all_sizes))
+        told = RunRecord(recipe=source.name, training=None, artifacts=(dense.record, result.record))
+        write_record_folder(folder, told, dense, [result])
     write_artifact(artifact, destination, written)
     return artifact.record
+
+
+def _check_record(folder: Path, destination: Path, name: str, *, force: bool) -> None:
+    check_record_folder(folder, force=force)
+    if destination.resolve().is_relative_to(folder.resolve()):
+        raise OutputError(str(destination), f"lies in the folder of the record, {folder}; it would go with it")
+    if name == SOURCE:
+        raise OutputError(str(destination), f"the record calls the dense source {SOURCE}; name the output otherwise")
 
 
 def write_artifact(artifact: Artifact, destination: Path, written: Format) -> None:

@@ -150,6 +150,19 @@ def convert(
     return Conversion(stages=tuple(stages), plan=plan)
 
 
+def densified(source: bytes, *, where: str, max_output_bytes: int = MAX_OUTPUT_BYTES) -> Conversion:
+    """A source's way to dense weights, which is no way where none of them is sparse.
+
+    Raises:
+        ModelFormatError: the source is not a model.
+        EncodingError: a sparse constant is damaged, or out of all proportion once it is dense.
+    """
+    model = Model.from_bytes(source, where=where)
+    changes = tuple(Densify(max_output_bytes=max_output_bytes)(model))
+    made = (Stage(name=DENSIFY, data=model.to_bytes(), changes=changes),) if changes else ()
+    return Conversion(stages=(Stage(name=SOURCE, data=source), *made), plan=None)
+
+
 def _why_not(model: Model, recipe: str) -> str:
     types = sorted({site.tensor.type_name.lower() for site in weight_sites(model)})
     if not types:

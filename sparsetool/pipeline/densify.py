@@ -4,15 +4,13 @@ from pathlib import Path
 
 from sparsetool.pipeline.artifact import proven
 from sparsetool.pipeline.compress import TIMEOUT_S, VERIFY_SAMPLES, write_artifact
-from sparsetool.pipeline.conversion import DENSIFY, SOURCE, Conversion, Stage
+from sparsetool.pipeline.conversion import densified
 from sparsetool.pipeline.events import Listener, Silence
 from sparsetool.pipeline.formats import format_of_output
 from sparsetool.pipeline.outputs import check_destination
 from sparsetool.pipeline.proof import Prover
 from sparsetool.pipeline.sources import load_source
 from sparsetool.report.records import ArtifactRecord
-from sparsetool_converters.model import Model
-from sparsetool_converters.passes import Densify
 from sparsetool_converters.passes.quantize import Quantization
 from sparsetool_converters.samples import RandomSamples, Samples
 
@@ -49,16 +47,10 @@ def densify(
     source, destination, listener = Path(source), Path(destination), listener or Silence()
     written = format_of_output(destination)
     check_destination(destination, force=force)
-    data = load_source(source)
-    model = Model.from_bytes(data, where=str(source))
-    changes = tuple(Densify(max_output_bytes=max_output)(model))
-    stages = [Stage(name=SOURCE, data=data)]
-    if changes:
-        stages.append(Stage(name=DENSIFY, data=model.to_bytes(), changes=changes))
+    conversion = densified(load_source(source), where=str(source), max_output_bytes=max_output)
     prover = Prover(
         RandomSamples(n_samples=VERIFY_SAMPLES) if samples is None else samples, timeout_s=timeout_s, listener=listener
     )
-    conversion = Conversion(stages=tuple(stages), plan=None)
     artifact = proven(conversion, Quantization.NONE, name=destination.name, prover=prover, written=written)
     write_artifact(artifact, destination, written)
     return artifact.record

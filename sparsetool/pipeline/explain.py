@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from sparsetool.pipeline.findings import finding_record
 from sparsetool.pipeline.sources import load_source
 from sparsetool.report.target_records import (
     ExplainedWeight,
     ExplanationRecord,
-    FindingRecord,
     RefusalRecord,
     WayRecord,
 )
@@ -50,7 +50,7 @@ def explain_file(path: Path, target_name: str) -> ExplanationRecord:
             )
             for reading in found
         ),
-        findings=tuple(_record(finding) for finding in findings),
+        findings=tuple(finding_record(finding) for finding in findings),
     )
 
 
@@ -101,18 +101,3 @@ def _refused(use: WeightUse, target: Target) -> tuple[RefusalRecord, ...]:
 def _refusal(hazard: Hazard) -> RefusalRecord:
     stored = f"behind {_UNPACKERS[hazard.route]}" if hazard.route in _UNPACKERS else "sparse without DENSIFY"
     return RefusalRecord(stored=stored, effect=hazard.effect, source=hazard.source)
-
-
-def _record(finding: Finding) -> FindingRecord:
-    return FindingRecord(
-        severity=str(finding.severity),
-        name=finding.name,
-        tensor=finding.tensor,
-        op=finding.op,
-        subgraph=finding.subgraph,
-        operator=finding.operator,
-        effect=finding.effect,
-        outcomes="" if finding.outcomes is None else str(finding.outcomes),
-        way_out=finding.way_out,
-        source=finding.source,
-    )

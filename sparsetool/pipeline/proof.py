@@ -5,19 +5,22 @@ there; and that one must answer as it does on LiteRT, where all stages before we
 """
 
 import hashlib
+import math
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 from sparsetool.pipeline.conversion import COMPACT, COMPACT_QUANTIZED, DENSIFY, ENCODE, QUANTIZE, Conversion, Stage
 from sparsetool.pipeline.events import Listener
-from sparsetool.report.records import OutputRecord
+from sparsetool.report.records import AgreementRecord, OutputRecord
 from sparsetool.verify import (
     IDENTICAL,
+    Agreement,
     FinishedRun,
     KernelSet,
+    OutputComparison,
     OutputVerification,
     Run,
     Tolerance,
@@ -100,7 +103,7 @@ class Prover:
         if len(stages) == 1:  # nothing to compare, but what does not run must not pass
             runs = self.runs(stages[0].data, f"verify {name}")
             verified = compare_runs(runs, runs, tolerance=EXACT, stage=stages[0].name)
-            records += output_records(stages[0].name, verified)
+            records += output_records(stages[0].name, verified.comparisons)
             skipped |= dict.fromkeys(_skipped(verified))
         for before, after in pairwise(stages):
             lossy = after.name == QUANTIZE
@@ -118,7 +121,7 @@ class Prover:
                 tolerance=IDENTICAL if kernel_sets is MICRO_KERNEL_SETS else tolerance,
                 stage=after.name,
             )
-            records += output_records(after.name, verified)
+            records += output_records(after.name, verified.comparisons)
             skipped |= dict.fromkeys(_skipped(verified))
         dense = [stage.data for stage in stages if not has_decode(Model.from_bytes(stage.data))]
         if target.kernel_sets == MICRO_KERNEL_SETS and dense:
@@ -134,7 +137,7 @@ class Prover:
         if not isinstance(runs[KernelSet.MICRO], FinishedRun):
             compare_runs(runs, runs, tolerance=MICRO, stage=MICRO_STAGE)  # tells why
         verified = compare_runs({KernelSet.MICRO: reference}, runs, tolerance=MICRO, stage=MICRO_STAGE)
-        return output_records(MICRO_STAGE, verified)
+        return output_records(MICRO_STAGE, verified.comparisons)
 
     def _check_without_reference(self, before: Stage, after: Stage, name: str) -> str:
         """If the runtime may get the sparse source wrong: why, once the dense model is known to run; else empty.
@@ -222,18 +225,35 @@ def _quantizes_on_the_fly(use: WeightUse) -> bool:
     return use.weight in INTEGERS and (use.activation, use.dequantized) == ("FLOAT32", False)
 
 
-def output_records(stage: str, verified: OutputVerification) -> tuple[OutputRecord, ...]:
+def _agreement(found: Agreement | None) -> AgreementRecord | None:
+    if found is None:
+        return None
+    return AgreementRecord(agreeing=found.agreeing, samples=found.decisions, low=found.low, high=found.high)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def output_records(stage: str, comparisons: Sequence[OutputComparison]) -> tuple[OutputRecord, ...]:
     """What was compared, as records for reports."""
     return tuple(
         OutputRecord(
             stage=stage,
             kernel_set=str(c.kernel_set),
+            signature=c.signature,
             output=c.output,
             samples=c.n_samples,
             identical=c.identical,
-            max_abs_error=c.max_abs_error,
-            relative_error=c.relative_error,
-            sqnr_db=None if c.identical else c.sqnr_db,
+            max_abs_error=_finite(c.max_abs_error),
+            relative_error=_finite(c.relative_error),
+            sqnr_db=_finite(c.sqnr_db),
+            cosine=c.cosine,
+            kl_divergence=c.kl_divergence,
+            top1=_agreement(c.top1),
+            top5=_agreement(c.top5),
+            nan=c.nan,
+            infinite=c.infinite,
         )
-        for c in verified.comparisons
+        for c in comparisons
     )

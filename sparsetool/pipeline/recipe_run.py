@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,25 @@ from sparsetool.pipeline.artifact import make_artifact
 from sparsetool.pipeline.compress import write_artifact
 from sparsetool.pipeline.conversion import Settings
 from sparsetool.pipeline.events import Listener
-from sparsetool.pipeline.formats import Format
+from sparsetool.pipeline.held_out import hashes, measure_on_test_set, with_answers
 from sparsetool.pipeline.outputs import staged
-from sparsetool.pipeline.proof import Prover, kernel_sets_for
+from sparsetool.pipeline.proof import Prover
+from sparsetool.pipeline.record_folder import PUBLISHED, RUN, published_files, run_document
 from sparsetool.pipeline.run_folder import RunFolder, opened, sha256
+from sparsetool.pipeline.size_meter import SizeMeter
+from sparsetool.pipeline.stage_files import read_stages, write_stages
 from sparsetool.pipeline.training import DENSE, PRUNED, RECORDED, train_and_prune
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions, source_digest
 from sparsetool.recipe import ArtifactSection, Recipe, load_recipe
-from sparsetool.report.records import AccuracyRecord, ArtifactRecord, RunRecord, TrainingRecord
-from sparsetool.verify import FinishedRun, classification_accuracy, require_runtime, run_model
+from sparsetool.report.records import ArtifactRecord, RunRecord, TrainingRecord
+from sparsetool.verify import require_runtime
 from sparsetool_converters.errors import OutputError, VerificationError
 from sparsetool_converters.passes.quantize_layers import LayerRecipe
 from sparsetool_converters.targets import target_named
 
 WORK = ".work"  # inside the output folder: what steps made, before all of it is verified
 FLOATS = {"dense": "_dense.tflite", "pruned": "_pruned.tflite"}  # no artifact can have such a name
-PUBLISHED = (Format.TFLITE, Format.TFLZ)  # of every artifact
 _RECORD = TypeAdapter(ArtifactRecord)
 
 
@@ -40,7 +42,7 @@ def run_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> Ru
     Args:
         path: the recipe.
         out: folder for the results, by default `runs` beside the recipe. Every artifact is put there as `.tflite`
-            and `.tflz` with the sparse checkpoint, and only after all of them passed.
+            and `.tflz` with the sparse checkpoint, and only after all of them passed; last `run.json`, the record.
         listener: hears of progress and of what is reused.
 
     Raises:
@@ -51,7 +53,8 @@ def run_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> Ru
         training = train_and_prune(recipe, user, folder, listener, home=path.parent)
         _export(folder, listener)
         prover: list[Prover] = []
-        records = tuple(_make(recipe, section, user, folder, prover, listener) for section in recipe.artifacts)
+        meter = SizeMeter()
+        records = tuple(_make(recipe, section, user, folder, prover, meter, listener) for section in recipe.artifacts)
         records = _measure_accuracy(recipe, records, user, folder, listener)
         _check_gates(recipe, records)
         return _publish(path, out, folder, training, records)
@@ -75,10 +78,10 @@ def prune_recipe(
         if record is not None:
             _make_folder(record)
         training = train_and_prune(recipe, user, folder, listener, home=path.parent, recorded=record is not None)
-        _copy(folder.path / PRUNED, out / PRUNED)
+        _write((folder.path / PRUNED).read_bytes(), out / PRUNED)
         if record is not None:
             for name in RECORDED:
-                _copy(folder.path / name, record / name)
+                _write((folder.path / name).read_bytes(), record / name)
         return training
 
 
@@ -121,6 +124,7 @@ def _make(
     user: UserModel,
     folder: RunFolder,
     provers: list[Prover],
+    meter: SizeMeter,
     listener: Listener,
 ) -> ArtifactRecord:
     source = (folder.path / FLOATS[section.checkpoint]).read_bytes()
@@ -147,9 +151,11 @@ def _make(
             prover=provers[0],
             calibration=calibration,
             listener=listener,
+            meter=meter,
         )
         for written in PUBLISHED:
             write_artifact(artifact, destination / f"{section.name}{written.suffix}", written)
+        write_stages(destination / _stages_file(section.name), artifact.stages)
         return asdict(artifact.record)
 
     inputs = {
@@ -161,48 +167,36 @@ def _make(
         "versions": installed_versions("ai-edge-litert", "litert-quantizer", "tflite-micro"),
         "source": [source_digest("sparsetool_converters"), source_digest("sparsetool.verify")],
     }
-    return _RECORD.validate_python(folder.step(f"make {section.name}", inputs, _files(section.name), make))
+    files = (*published_files(section.name), _stages_file(section.name))
+    return _RECORD.validate_python(folder.step(f"make {section.name}", inputs, files, make))
 
 
-def _files(artifact: str) -> tuple[str, ...]:
-    return tuple(f"{artifact}{written.suffix}" for written in PUBLISHED)
+def _stages_file(artifact: str) -> str:
+    return f"{artifact}.stages.npz"
 
 
 def _measure_accuracy(
-    recipe: Recipe, records: tuple[ArtifactRecord, ...], user: UserModel, folder: RunFolder, listener: Listener
+    recipe: Recipe,
+    records: tuple[ArtifactRecord, ...],
+    user: UserModel,
+    folder: RunFolder,
+    listener: Listener,
 ) -> tuple[ArtifactRecord, ...]:
-    """Run every artifact over the test set, the only time that it is touched."""
-    paths = {record.name: folder.path / _files(record.name)[0] for record in records}
+    """Measure every artifact, and every stage of it, on the test set."""
+    stages = {record.name: read_stages(folder.path / _stages_file(record.name)) for record in records}
+    keys = hashes(stages)
 
     def measure(_: Path) -> dict[str, Any]:
-        x, y = user.data["test"]
-        total = len(x) * len(paths)
-        accuracies = {}
-        for i, (name, path) in enumerate(paths.items()):
-            done_before = i * len(x)
-
-            def told(done: int, _: int, name: str = name, done_before: int = done_before) -> None:
-                listener.progress("accuracy", done_before + done, total, name)
-
-            kernel_set = kernel_sets_for(path.read_bytes())[0]
-            run = run_model(path, x, kernel_set, timeout_s=recipe.verify.timeout_s, on_progress=told)
-            if not isinstance(run, FinishedRun):
-                raise VerificationError("accuracy", "", f"{name} {run.problem}, on the test set")
-            measured = classification_accuracy(run.outputs[0].values, y)
-            accuracies[name] = asdict(
-                AccuracyRecord(
-                    correct=measured.correct, samples=measured.n_samples, low=measured.low, high=measured.high
-                )
-            )
-        return accuracies
+        timeout_s = recipe.verify.timeout_s
+        return measure_on_test_set(stages, user.data["test"], None, timeout_s=timeout_s, listener=listener)
 
     inputs = {
-        "artifacts": {name: sha256(path.read_bytes()) for name, path in paths.items()},
+        "artifacts": keys,
         "model": sha256(user.source),
         "runtime": installed_versions("ai-edge-litert", "tflite-micro"),
     }
-    found = folder.step("accuracy", inputs, (), measure)
-    return tuple(replace(record, accuracy=AccuracyRecord(**found[record.name])) for record in records)
+    answers = folder.step("accuracy", inputs, (), measure)
+    return tuple(with_answers(record, keys[record.name], answers) for record in records)
 
 
 def _check_gates(recipe: Recipe, records: tuple[ArtifactRecord, ...]) -> None:
@@ -230,13 +224,14 @@ def _check_gates(recipe: Recipe, records: tuple[ArtifactRecord, ...]) -> None:
 def _publish(
     path: Path, out: Path, folder: RunFolder, training: TrainingRecord, records: tuple[ArtifactRecord, ...]
 ) -> RunRecord:
-    for name in [PRUNED, *(file for record in records for file in _files(record.name))]:
-        _copy(folder.path / name, out / name)
-    return RunRecord(recipe=path.resolve().parent.name, training=training, artifacts=records)
+    for name in [PRUNED, *(file for record in records for file in published_files(record.name))]:
+        _write((folder.path / name).read_bytes(), out / name)
+    record = RunRecord(recipe=path.resolve().parent.name, training=training, artifacts=records)
+    _write(run_document(record), out / RUN)  # last, since it tells of all the others
+    return record
 
 
-def _copy(source: Path, destination: Path) -> None:
-    content = source.read_bytes()
+def _write(content: bytes, destination: Path) -> None:
     if destination.is_file() and destination.read_bytes() == content:
         return  # build tools look at the time of a file
     with staged(destination) as temporary:

@@ -43,11 +43,14 @@ class TimedModelRecord:
         name: the file's name.
         sha256: of the .tflite.
         disk_bytes: the .tflite.
-        load_ms: from the file to allocated tensors.
-        first_ms: the first inference after that.
-        steady_ms: every later inference.
-        resident_bytes: what the process holds more after load and first inference than before.
-        operators: the slowest operators first; empty where the runtime gives no profile.
+        load_ms: from the file to allocated tensors, once in each process; the file is in the page cache.
+        first_ms: the first inference after that, once in each process.
+        steady_ms: later inferences; each measurement is the mean over about two milliseconds of them.
+        resident_bytes: what the process has resident more after load and first inference than before, once in each
+            process. Pages of the model file that the runtime has mapped and read are among it, as are those of its
+            own code.
+        operators: the slowest operators first, by the profiler of the runtime in a run of its own; empty where that
+            gives none, see the notes.
     """
 
     name: str
@@ -67,15 +70,17 @@ class RatioRecord:
     Attributes:
         quantity: "load_ms", "first_ms", "steady_ms" or "resident_bytes".
         ratio: candidate over reference.
-        low: lower end of the interval that holds it at 99 %.
+        low: lower end of the interval that holds it; those of all quantities hold at 99 % together.
         high: upper end of it.
-        verdict: "smaller", "larger" or "no difference", where the interval holds 1.
+        rounds: pairs of processes that it comes from, each with one log-ratio.
+        verdict: "smaller" or "larger" where the whole interval is more than 1 % away from 1, else "no difference".
     """
 
     quantity: str
     ratio: float
     low: float
     high: float
+    rounds: int
     verdict: str
 
 
@@ -88,6 +93,7 @@ class BenchRecord:
         candidate: the other.
         ratios: what can be decided, quantity by quantity.
         sparse: whether and why sparse kernels engage here or not, a sentence each.
+        notes: what could not be measured, and why.
         kernel_set: the kernels that ran.
         threads: of the runtime.
         processor: of this machine.
@@ -98,6 +104,7 @@ class BenchRecord:
     candidate: TimedModelRecord
     ratios: tuple[RatioRecord, ...]
     sparse: tuple[str, ...]
+    notes: tuple[str, ...]
     kernel_set: str
     threads: int
     processor: str

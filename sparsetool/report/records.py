@@ -153,9 +153,9 @@ class OutputRecord:
         output: the output's name.
         samples: how many samples were run.
         identical: whether every stored value was equal.
-        max_abs_error: largest difference of real values.
-        relative_error: that, as a share of the reference's largest value.
-        sqnr_db: signal to noise ratio, None where there is no noise.
+        max_abs_error: largest difference of real values; None where it is infinite.
+        relative_error: that, as a share of the reference's largest value; likewise.
+        sqnr_db: signal to noise ratio, None where there is no noise, or nothing else.
         cosine: cosine of the angle between all real values of both; None where either is all zeros.
         kl_divergence: mean Kullback-Leibler divergence of the candidate from the reference in nats, over the last axis;
             None for outputs without classes.
@@ -171,8 +171,8 @@ class OutputRecord:
     output: str
     samples: int
     identical: bool
-    max_abs_error: float
-    relative_error: float
+    max_abs_error: float | None
+    relative_error: float | None
     sqnr_db: float | None
     cosine: float | None = None
     kl_divergence: float | None = None

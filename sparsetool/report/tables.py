@@ -152,6 +152,8 @@ def _cell(outputs: Sequence[OutputRecord]) -> str:
         return "not compared"
     if all(o.identical for o in outputs):
         return "identical"
-    worst = max(outputs, key=lambda o: o.relative_error)
+    worst = max(outputs, key=lambda o: float("inf") if o.relative_error is None else o.relative_error)
+    if worst.relative_error is None:
+        return "infinitely off"
     noise = f", {worst.sqnr_db:.0f} dB" if worst.sqnr_db is not None else ""
     return f"{worst.relative_error:.1e} off{noise}"

@@ -30,8 +30,8 @@ def _measured(output: OutputRecord) -> Iterator[str]:
     if output.identical:
         yield from ("identical", "", "", "", "")
     else:
-        yield f"{output.max_abs_error:.3g}"
-        yield f"{output.relative_error:.2e}"
+        yield "infinite" if output.max_abs_error is None else f"{output.max_abs_error:.3g}"
+        yield "infinite" if output.relative_error is None else f"{output.relative_error:.2e}"
         yield "" if output.sqnr_db is None else f"{output.sqnr_db:.1f} dB"
         yield "" if output.cosine is None else f"{output.cosine:.6f}"
         yield "" if output.kl_divergence is None else f"{output.kl_divergence:.2e}"

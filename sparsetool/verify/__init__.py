@@ -4,6 +4,7 @@ Nothing here loads the interpreter into the calling process.
 """
 
 from sparsetool.verify.accuracy import Accuracy, classification_accuracy
+from sparsetool.verify.metrics import Agreement
 from sparsetool.verify.micro_runtime import micro_runtime_installed, require_runtime
 from sparsetool.verify.outputs import Difference, OutputComparison, compare_outputs
 from sparsetool.verify.runs import (
@@ -15,12 +16,16 @@ from sparsetool.verify.runs import (
     TimedOutRun,
 )
 from sparsetool.verify.runtime import run_model
-from sparsetool.verify.tolerance import IDENTICAL, Tolerance, check
+from sparsetool.verify.tolerance import IDENTICAL, Tolerance, check, problem_with
 from sparsetool.verify.verification import (
     ALL_KERNEL_SETS,
     OutputVerification,
+    PairComparison,
+    Problem,
     SkippedKernelSet,
+    compare_all,
     compare_runs,
+    real_samples,
     run_on_kernel_sets,
     verify_outputs,
 )
@@ -32,6 +37,7 @@ __all__ = [
     "ALL_KERNEL_SETS",
     "IDENTICAL",
     "Accuracy",
+    "Agreement",
     "CrashedRun",
     "Difference",
     "FailedRun",
@@ -39,6 +45,8 @@ __all__ = [
     "KernelSet",
     "OutputComparison",
     "OutputVerification",
+    "PairComparison",
+    "Problem",
     "RandomSamples",
     "Run",
     "RunOutput",
@@ -49,11 +57,14 @@ __all__ = [
     "Tolerance",
     "check",
     "classification_accuracy",
+    "compare_all",
     "compare_outputs",
     "compare_runs",
     "fit_samples",
     "load_samples",
     "micro_runtime_installed",
+    "problem_with",
+    "real_samples",
     "require_runtime",
     "run_model",
     "run_on_kernel_sets",

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sparsetool.verify.metrics import Agreement, agreement_in_top, cosine, kl_divergence
 from sparsetool.verify.runs import FinishedRun, RunOutput
 from sparsetool_converters.errors import VerificationError
 from sparsetool_converters.targets import KernelSet
-from sparsetool_converters.tensor_info import Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,7 @@ class OutputComparison:
 
     Attributes:
         kernel_set: the kernels that both ran on.
+        signature: the signature that was called; empty where the model was run as a whole.
         output: the output's name in the reference.
         candidate_output: its name in the candidate; outputs belong together by position.
         n_samples: how many samples were compared.
@@ -46,13 +47,19 @@ class OutputComparison:
         max_abs_reference: largest finite |reference|.
         relative_error: max_abs_error / max_abs_reference.
         sqnr_db: signal to noise, 10 log10(sum reference^2 / sum error^2); inf where there is no error.
-        top1_agreement: share of argmaxes over the last axis that agree; None where it is shorter than 2.
+        cosine: see `metrics.cosine`.
+        kl_divergence: see `metrics.kl_divergence`.
+        top1: see `metrics.agreement_in_top`, of 1.
+        top5: the same of 5.
+        nan: values that are NaN on one side only.
+        infinite: values that are infinite on one side only, or with another sign.
         max_lsb: largest difference of stored values where both are quantized alike, else None.
         first_difference: the first element that differs, None where none does.
         worst_difference: the element with the largest error, None where none differs.
     """
 
     kernel_set: KernelSet
+    signature: str
     output: str
     candidate_output: str
     n_samples: int
@@ -61,7 +68,12 @@ class OutputComparison:
     max_abs_reference: float
     relative_error: float
     sqnr_db: float
-    top1_agreement: float | None
+    cosine: float | None
+    kl_divergence: float | None
+    top1: Agreement | None
+    top5: Agreement | None
+    nan: int
+    infinite: int
     max_lsb: int | None
     first_difference: Difference | None
     worst_difference: Difference | None
@@ -78,12 +90,12 @@ def compare_outputs(reference: FinishedRun, candidate: FinishedRun, *, stage: st
             stage, "", f"the model has {len(candidate.outputs)} outputs instead of {len(reference.outputs)}"
         )
     pairs = zip(reference.outputs, candidate.outputs, strict=True)
-    return tuple(_compare(one, other, reference.kernel_set, stage) for one, other in pairs)
+    return tuple(_compare(one, other, reference, stage) for one, other in pairs)
 
 
-def _compare(reference: RunOutput, candidate: RunOutput, kernel_set: KernelSet, stage: str) -> OutputComparison:
+def _compare(reference: RunOutput, candidate: RunOutput, run: FinishedRun, stage: str) -> OutputComparison:
     name = reference.info.name
-    if reference.values.shape != candidate.values.shape:
+    if reference.shapes != candidate.shapes or reference.values.shape != candidate.values.shape:
         shapes = [list(output.values.shape) for output in (candidate, reference)]
         raise VerificationError(stage, name, f"answered [samples, *shape] {shapes[0]} instead of {shapes[1]}")
     expected, found = _reals(reference), _reals(candidate)
@@ -93,19 +105,26 @@ def _compare(reference: RunOutput, candidate: RunOutput, kernel_set: KernelSet, 
         # float64 cannot tell all int64 apart
         errors = np.maximum(errors, reference.values != candidate.values)
     differs = bool(errors.any())
+    classes = all(output.values.dtype.kind in "iuf" for output in (reference, candidate))
     max_abs_error = float(errors.max(initial=0.0))
     max_abs_reference = float(np.abs(expected[np.isfinite(expected)]).max(initial=0.0))
     return OutputComparison(
-        kernel_set=kernel_set,
+        kernel_set=run.kernel_set,
+        signature=run.signature,
         output=name,
         candidate_output=candidate.info.name,
-        n_samples=len(reference.values),
+        n_samples=run.n_samples,
         identical=alike and not differs,
         max_abs_error=max_abs_error,
         max_abs_reference=max_abs_reference,
         relative_error=_ratio(max_abs_error, max_abs_reference),
         sqnr_db=_sqnr_db(expected, errors),
-        top1_agreement=_top1_agreement(reference.values, candidate.values),
+        cosine=cosine(expected, found),
+        kl_divergence=kl_divergence(expected, found) if classes else None,
+        top1=agreement_in_top(expected, found, 1) if classes else None,
+        top5=agreement_in_top(expected, found, 5) if classes else None,
+        nan=int(np.count_nonzero(np.isnan(expected) != np.isnan(found))),
+        infinite=int(np.count_nonzero((np.isinf(expected) | np.isinf(found)) & (expected != found))),
         max_lsb=_max_lsb(reference, candidate) if alike and reference.info.is_quantized else None,
         first_difference=_difference(expected, found, int(np.argmax(errors > 0))) if differs else None,
         worst_difference=_difference(expected, found, int(np.argmax(errors))) if differs else None,
@@ -145,13 +164,6 @@ def _sqnr_db(reference: npt.NDArray[np.float64], errors: npt.NDArray[np.float64]
     if power == 0.0 or noise == float("inf"):
         return float("-inf")
     return 10.0 * float(np.log10(power / noise))
-
-
-def _top1_agreement(reference: Array, candidate: Array) -> float | None:
-    numeric = reference.dtype.kind in "iuf" and candidate.dtype.kind in "iuf"
-    if not numeric or reference.ndim < 2 or reference.shape[-1] < 2 or reference.size == 0:
-        return None
-    return float(np.mean(reference.argmax(axis=-1) == candidate.argmax(axis=-1)))
 
 
 def _max_lsb(reference: RunOutput, candidate: RunOutput) -> int:

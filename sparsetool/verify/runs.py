@@ -13,11 +13,14 @@ class RunOutput:
 
     Attributes:
         info: the output as the runtime describes it.
-        values: stored values, never dequantized, [n_samples, *shape].
+        values: stored values, never dequantized, [n_samples, *shape]; where the shape changes from sample to sample,
+            [rows, last dimension] of all samples, or [values] if that differs, too.
+        shapes: each sample's shape where they differ, else None.
     """
 
     info: TensorInfo
     values: Array
+    shapes: tuple[tuple[int, ...], ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,6 +32,7 @@ class FinishedRun:
         inputs: the model's inputs, in the model's order.
         outputs: the model's outputs, in the model's order.
         n_samples: how many samples were run, one after the other.
+        signature: the signature that was called; empty where the model was run as a whole.
         arena_bytes: what the micro runtime's arena held; None on LiteRT, which has none.
     """
 
@@ -36,6 +40,7 @@ class FinishedRun:
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[RunOutput, ...]
     n_samples: int
+    signature: str = ""
     arena_bytes: int | None = None
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sparsetool.verify.runs import CrashedRun, FailedRun, FinishedRun, Run, RunOutput, TimedOutRun
-from sparsetool_converters.samples import Samples, fit_samples, sample_count
+from sparsetool_converters.samples import RaggedSamples, Samples, fit_ragged, fit_samples, sample_count
 from sparsetool_converters.targets import KernelSet
 from sparsetool_converters.tensor_info import TensorInfo
 
@@ -33,6 +33,7 @@ def run_model(
     kernel_set: KernelSet,
     *,
     timeout_s: float,
+    signature: str = "",
     on_progress: OnProgress | None = None,
 ) -> Run:
     """Runs every sample in order, from a fresh interpreter on one thread, in a child process.
@@ -42,9 +43,11 @@ def run_model(
 
     Args:
         model_path: a `.tflite` file.
-        samples: arrays or a request for random ones; state that the model keeps lives from sample to sample.
+        samples: arrays or a request for random ones. They are one sequence: state that the model keeps lives from
+            sample to sample. Where their shapes differ, inputs are resized in between.
         kernel_set: the kernels to run it on.
         timeout_s: seconds of wall clock for all of it, the start of the process included.
+        signature: the signature to call, by its key; empty for the model as a whole, its main subgraph.
         on_progress: called with (samples done, samples in all), first when the first sample is about to run.
 
     Raises:
@@ -54,7 +57,7 @@ def run_model(
     deadline = time.monotonic() + timeout_s
     with tempfile.TemporaryDirectory(prefix="sparsetool-verify-") as folder:
         # -P: the worker's folder is no place to import from
-        command = [sys.executable, "-P", str(_WORKER), os.fspath(model_path), str(kernel_set), folder]
+        command = [sys.executable, "-P", str(_WORKER), os.fspath(model_path), str(kernel_set), folder, signature]
         with (
             Path(folder, "stderr.txt").open("w+b") as stderr,
             subprocess.Popen(
@@ -67,7 +70,7 @@ def run_model(
             ) as child,
         ):
             try:
-                talk = _Talk(child, Path(folder), samples, n_samples, on_progress)
+                talk = _Talk(child, Path(folder), samples, n_samples, signature, on_progress)
                 try:
                     talk.follow(deadline)
                     exit_code = child.wait(max(0.0, deadline - time.monotonic()))
@@ -88,11 +91,12 @@ class _Talk:
         folder: Path,
         samples: Samples,
         n_samples: int,
+        signature: str,
         on_progress: OnProgress | None,
     ) -> None:
         self.child, self.folder = child, folder
         self.samples, self.n_samples = samples, n_samples
-        self.on_progress = on_progress
+        self.signature, self.on_progress = signature, on_progress
         self.step = "load"
         self.inputs: tuple[TensorInfo, ...] = ()
         self.outputs: tuple[TensorInfo, ...] | None = None
@@ -135,24 +139,40 @@ class _Talk:
         if exit_code > 0 or self.outputs is None:
             message = self._last_words() or f"the process ended with exit code {exit_code}"
             return FailedRun(kernel_set=kernel_set, step=self.step, message=message)
-        outputs = tuple(
-            RunOutput(info=info, values=np.load(self.folder / f"output_{position}.npy", allow_pickle=False))
-            for position, info in enumerate(self.outputs)
-        )
+        outputs = tuple(self._output(position, info) for position, info in enumerate(self.outputs))
         return FinishedRun(
             kernel_set=kernel_set,
             inputs=self.inputs,
             outputs=outputs,
             n_samples=self.n_samples,
+            signature=self.signature,
             arena_bytes=self.arena_bytes,
         )
 
+    def _output(self, position: int, info: TensorInfo) -> RunOutput:
+        whole = self.folder / f"output_{position}.npy"
+        if whole.exists():
+            return RunOutput(info=info, values=np.load(whole, allow_pickle=False))
+        numbers = range(self.n_samples)
+        pieces = [np.load(self.folder / f"output_{position}_{i}.npy", allow_pickle=False) for i in numbers]
+        last = {piece.shape[-1:] for piece in pieces}
+        rows = len(last) == 1 and all(piece.ndim > 1 for piece in pieces)
+        flat = [piece.reshape(-1, piece.shape[-1]) if rows else piece.ravel() for piece in pieces]
+        return RunOutput(info=info, values=np.concatenate(flat), shapes=tuple(piece.shape for piece in pieces))
+
     def _hand_over_samples(self) -> None:
-        for position, array in enumerate(fit_samples(self.samples, self.inputs)):
-            np.save(self.folder / f"input_{position}.npy", array, allow_pickle=False)
+        ragged = isinstance(self.samples, RaggedSamples)
+        if isinstance(self.samples, RaggedSamples):
+            for number, sample in enumerate(fit_ragged(self.samples, self.inputs)):
+                for position, array in enumerate(sample):
+                    np.save(self.folder / f"input_{position}_{number}.npy", array, allow_pickle=False)
+        else:
+            for position, array in enumerate(fit_samples(self.samples, self.inputs)):
+                np.save(self.folder / f"input_{position}.npy", array, allow_pickle=False)
         assert self.child.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it may have ended; its exit code will say how
-            self.child.stdin.write(json.dumps({"n_samples": self.n_samples}).encode() + b"\n")
+            told = {"n_samples": self.n_samples, "ragged": ragged}
+            self.child.stdin.write(json.dumps(told).encode() + b"\n")
 
     def _last_words(self) -> str:
         text = Path(self.folder, "stderr.txt").read_text(encoding="utf-8", errors="replace")

@@ -6,7 +6,7 @@ import numpy as np
 
 from sparsetool.report.verification_record import VerificationFinding
 from sparsetool_converters.errors import VerificationError
-from sparsetool_converters.model import Buffer, Model, Signature, Tensor
+from sparsetool_converters.model import Buffer, Model, Signature, SignatureEntry, Tensor
 
 STRUCTURE = "structure"
 # What converters note about themselves; it says nothing to whoever runs the model.
@@ -63,7 +63,7 @@ def _differences(reference: Model, candidate: Model, kind: str, same_types: bool
 
 
 def _signature_differences(reference: Model, candidate: Model) -> Iterator[tuple[str, str]]:
-    wanted, found = ({_text(s.fields.signatureKey): s for s in m.signatures or []} for m in (reference, candidate))
+    wanted, found = ({signature_key(s): s for s in m.signatures or []} for m in (reference, candidate))
     for key, signature in wanted.items():
         if key not in found:
             others = ", ".join(name for name in found if name not in wanted)
@@ -81,7 +81,7 @@ def _signature_differences(reference: Model, candidate: Model) -> Iterator[tuple
 def _entries(signature: Signature, kind: str) -> str:
     """The names of a signature's inputs or outputs, with the tensor that each stands for."""
     entries = signature.inputs if kind == "inputs" else signature.outputs
-    return ", ".join(sorted(f"{_text(e.fields.name)} ({e.tensor.name})" for e in entries)) or "none"
+    return ", ".join(sorted(f"{entry_name(e)} ({e.tensor.name})" for e in entries)) or "none"
 
 
 def _metadata_differences(reference: Model, candidate: Model) -> Iterator[tuple[str, str]]:
@@ -114,6 +114,16 @@ def _face(tensor: Tensor | None, with_type: bool) -> str:
     shape = list(tensor.shape) if signature is None or not len(signature) else [int(d) for d in signature]
     sizes = ", ".join("?" if size < 0 else str(size) for size in shape)
     return f"{tensor.name} [{sizes}]" + (f" {tensor.type_name}" if with_type else "")
+
+
+def signature_key(signature: Signature) -> str:
+    """The name by which a signature is called."""
+    return _text(signature.fields.signatureKey)
+
+
+def entry_name(entry: SignatureEntry) -> str:
+    """What a signature calls one of its inputs or outputs."""
+    return _text(entry.fields.name)
 
 
 def _text(raw: bytes | str | None) -> str:

@@ -40,13 +40,13 @@ class WeightComparison:
         records: one for each constant of the reference that an operator reads.
         findings: what is wrong.
         notes: how they were paired, and what could not be compared.
-        compacted: whether the reference had to be compacted to be compared.
+        restructured: whether constants of the candidate have other shapes than the reference's.
     """
 
     records: tuple[WeightRecord, ...]
     findings: tuple[VerificationFinding, ...]
     notes: tuple[str, ...]
-    compacted: bool
+    restructured: bool
 
 
 def compare_weights(reference: bytes, candidate: bytes) -> WeightComparison:
@@ -83,7 +83,7 @@ def compare_weights(reference: bytes, candidate: bytes) -> WeightComparison:
         records=tuple(comparer.records),
         findings=tuple(comparer.findings),
         notes=(*notes, *comparer.notes),
-        compacted=compacted,
+        restructured=compacted or bool(reshaped),
     )
 
 
@@ -265,7 +265,10 @@ class _Comparer:
                 max_steps=fields.max_steps,
                 zeros=int(np.count_nonzero(zeros)),
                 zeros_kept=int(np.count_nonzero(zeros & kept)),
+                stored_before=_stored(one),
                 stored="" if two is None else _stored(two),
+                bytes_before=one.stored_bytes,
+                bytes_after=0 if two is None else two.stored_bytes,
                 block_size=block or (),
                 blocks_kept=None if block is None or found is None else blocks_kept(zeros, kept, block),
             )

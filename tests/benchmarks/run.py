@@ -29,6 +29,7 @@ BENCHMARKS = (
     "tfmot_masks",
     "tfmot_cost",
     "vowels_accuracy",
+    "bench_verdicts",
 )
 ON_REQUEST = ("tfmot_accuracy",)  # takes about an hour; only with --only
 

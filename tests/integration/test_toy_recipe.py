@@ -23,7 +23,7 @@ TOY = Path(__file__).with_name("toy")
 ARTIFACTS = ("dense", "small", "float16", "dynamic", "int8")
 STEPS = ("train dense", "train pruned", "export", *(f"make {name}" for name in ARTIFACTS), "accuracy")
 REUSED = [f"{step}: unchanged, reused" for step in STEPS]
-PUBLISHED = {"pruned.keras", *(f"{name}{suffix}" for name in ARTIFACTS for suffix in (".tflite", ".tflz"))}
+PUBLISHED = {"run.json", "pruned.keras", *(f"{name}{suffix}" for name in ARTIFACTS for suffix in (".tflite", ".tflz"))}
 
 
 def place(folder, *changes):
@@ -47,7 +47,7 @@ def state(folder):
 @pytest.fixture(scope="module")
 def first(tmp_path_factory):
     """A first run: its folder, and what the process said. Tests that change anything copy it."""
-    folder = place(tmp_path_factory.mktemp("first"))
+    folder = place(tmp_path_factory.mktemp("first") / "toy")  # reports call a recipe as its folder
     finished = run(folder, "run", "recipe.toml", "--json", PYTHONHASHSEED="1", TZ="UTC")
     assert finished.code == 0, finished.err
     return SimpleNamespace(folder=folder, finished=finished, record=finished.json)
@@ -58,7 +58,7 @@ def again(first, tmp_path):
     """Puts a changed recipe beside a copy of the first run's results."""
 
     def prepare(*changes):
-        folder = place(tmp_path / "again", *changes)
+        folder = place(tmp_path / "again" / "toy", *changes)
         shutil.copytree(first.folder / "runs", folder / "runs")
         return folder
 
@@ -86,6 +86,26 @@ def test_sizes_are_those_of_the_files_on_disk(first):
         assert artifact["sizes"]["disk"] == model.stat().st_size
         assert artifact["sizes"]["wire"] == packed.stat().st_size <= artifact["sizes"]["zstd"] + 300
         assert unpack(packed.read_bytes()) == model.read_bytes()
+
+
+def test_the_record_that_is_published_is_the_one_that_is_printed(first):
+    assert (first.folder / "runs" / "run.json").read_text() == first.finished.out
+    assert first.finished.out.endswith("}\n")
+
+
+def test_every_stage_has_its_sizes_and_its_accuracy(first):
+    for artifact in first.record["artifacts"]:
+        for stage in artifact["stages"]:
+            assert stage["sizes"]["disk"] == stage["disk_bytes"]
+            assert stage["accuracy"]["samples"] == artifact["accuracy"]["samples"]
+        assert artifact["stages"][-1]["sizes"] == artifact["sizes"]
+        assert artifact["stages"][-1]["accuracy"] == artifact["accuracy"]
+    int8 = first.record["artifacts"][-1]
+    wire = {stage["name"]: stage["sizes"]["wire"] for stage in int8["stages"]}
+    assert wire["quantize"] < wire["source"] / 2
+    x, y = UserModel(TOY / "model.py").data["test"]
+    answer = run_model(first.folder / "runs" / ".work" / "_pruned.tflite", x, KernelSet.DEFAULT, timeout_s=60.0)
+    assert int8["stages"][0]["accuracy"]["correct"] == int(np.sum(answer.outputs[0].values.argmax(axis=1) == y))
 
 
 def test_pruned_layers_have_the_zeros_that_were_asked_for(first):
@@ -147,7 +167,7 @@ def test_only_what_depends_on_a_changed_artifact_is_made_again(again):
     assert finished.code == 0, finished.err
     assert finished.said == [line for line in REUSED if not line.startswith(("make float16", "accuracy"))]
     after = state(folder / "runs")
-    assert {name for name in PUBLISHED if before[name] != after[name]} == {"float16.tflite", "float16.tflz"}
+    assert {name for name in PUBLISHED if before[name] != after[name]} == {"run.json", "float16.tflite", "float16.tflz"}
 
 
 def test_only_what_depends_on_changed_pruning_is_trained_again(again):
@@ -192,7 +212,7 @@ def test_an_artifact_that_fails_its_gate_is_named_and_nothing_is_published(again
 
 def test_an_interrupted_run_leaves_nothing_half_written_and_the_next_gives_the_same_bytes(first, tmp_path):
     """Elsewhere, at another time zone and with another seed of hashes."""
-    folder = place(tmp_path / "elsewhere")
+    folder = place(tmp_path / "elsewhere" / "toy")
     environment = {**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"}
     arguments = ("run", folder / "recipe.toml", "--out", folder / "out", "--json")
     with subprocess.Popen(

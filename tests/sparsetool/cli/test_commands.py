@@ -12,7 +12,10 @@ from models_in_memory import mlp
 from sparsetool import __version__
 from sparsetool_converters.codec import pack
 
-COMMANDS = ("run", "prune", "plot", "compress", "plan", "densify", "pack", "unpack", "verify", "inspect", "explain")
+COMMANDS = (
+    "run", "prune", "plot", "report", "compress", "plan", "densify", "pack", "unpack",
+    "verify", "bench", "inspect", "explain", "diff", "schema",
+)  # fmt: skip
 
 
 @pytest.fixture

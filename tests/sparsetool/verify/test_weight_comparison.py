@@ -63,7 +63,7 @@ def problems(reference, candidate):
 def test_every_conversion_of_ours_passes_with_its_relation(float_model, quantize, encode, compact):
     found = compare_weights(float_model, converted(float_model, quantize, encode=encode, compact=compact))
     assert found.findings == ()
-    assert found.compacted == compact
+    assert found.restructured == compact
     relations = Counter(record.relation for record in found.records)
     assert set(relations) <= {"identical", "rounded"}
     assert relations["identical"] + relations["rounded"] == 6
