@@ -21,9 +21,10 @@ from sparsetool.verify import (
     compare_outputs,
     run_model,
 )
-from sparsetool.verify.cut_points import CutPoint, constants_read, cut_points, depends_on_input, is_stateful
+from sparsetool.verify.cut_points import CutPoint, constants_read, cut_points, depends_on_input
 from sparsetool_converters.errors import CalibrationDataError, VerificationError
 from sparsetool_converters.model import Model, Operator, Subgraph, Tensor
+from sparsetool_converters.model.state import is_stateful
 from sparsetool_converters.passes.cut import ASSIGN_VARIABLE, cut
 from sparsetool_converters.samples import RandomSamples, Samples, fit_samples, sample_count
 from sparsetool_converters.tensor_info import Array, TensorInfo
@@ -193,10 +194,10 @@ class _Search:
             return _Problem(point.operator, f"the model {run.problem}")
         found: list[_Problem] = []
         for (ours, theirs), answer in zip(point.tensors, run.outputs, strict=True):
-            shown = self._shown[ours]
-            shown = replace(shown, values=shown.values[rows.compared : rows.last + 1])
-            answer = replace(answer, values=answer.values[rows.compared - rows.first : rows.last + 1 - rows.first])
-            both = [replace(r, outputs=(output,)) for r, output in ((expected, shown), (run, answer))]
+            shown = _part(self._shown[ours], rows.compared, rows.last)
+            answer = _part(answer, rows.compared - rows.first, rows.last - rows.first)
+            count = rows.last - rows.compared + 1
+            both = [replace(r, outputs=(output,), n_samples=count) for r, output in ((expected, shown), (run, answer))]
             try:
                 (comparison,) = compare_outputs(both[0], both[1], stage=STAGE)
                 check(comparison, self._tolerance, stage=STAGE)
@@ -255,6 +256,17 @@ def _sample_of(run: FailedRun | CrashedRun | TimedOutRun, n_samples: int) -> int
     return n_samples - 1 if word == "exit" else 0
 
 
+def _part(output: RunOutput, first: int, last: int) -> RunOutput:
+    """What a run answered to some of its samples, the last one included."""
+    if output.shapes is None:
+        return replace(output, values=output.values[first : last + 1])
+    sizes, shapes = [prod(shape) for shape in output.shapes], output.shapes[first : last + 1]
+    values = output.values.reshape(-1)[sum(sizes[:first]) : sum(sizes[: last + 1])]
+    if len(set(shapes)) == 1:
+        return replace(output, values=values.reshape(len(shapes), *shapes[0]), shapes=None)
+    return replace(output, values=values, shapes=shapes)
+
+
 def _that_fit(points: Sequence[CutPoint], n_samples: int) -> tuple[tuple[CutPoint, ...], int]:
     """Cut points and a number of samples whose values take no more than may be kept."""
     for step in _steps(len(points)):
@@ -282,12 +294,14 @@ def _fitted(samples: Samples, reference: Model, candidate: Model) -> tuple[list[
     """
     wanted, given = _inputs(reference), _inputs(candidate)
     ours = fit_samples(samples, wanted)
-    if isinstance(samples, RandomSamples):
-        samples = [i.dequantize(a) if i.is_quantized else a for i, a in zip(wanted, ours, strict=True)]
+    by_position = [info.dequantize(a) if info.is_quantized else a for info, a in zip(wanted, ours, strict=True)]
     try:
-        return list(ours), list(fit_samples(samples, given))
-    except CalibrationDataError as error:  # they fit the reference
-        raise _CannotTellError(f"the inputs are not the reference's: {error}") from error
+        return list(ours), list(fit_samples(by_position if isinstance(samples, RandomSamples) else samples, given))
+    except CalibrationDataError:  # they fit the reference; the names may be others
+        try:
+            return list(ours), list(fit_samples(by_position, given))
+        except CalibrationDataError as error:
+            raise _CannotTellError(f"the inputs are not the reference's: {error}") from error
 
 
 def _inputs(model: Model) -> list[TensorInfo]:

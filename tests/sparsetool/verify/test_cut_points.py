@@ -2,7 +2,7 @@ import numpy as np
 from channel_networks import Network
 from models_in_memory import mlp
 
-from sparsetool.verify.cut_points import constants_read, cut_points, depends_on_input, is_stateful
+from sparsetool.verify.cut_points import constants_read, cut_points, depends_on_input
 from sparsetool_converters.model import Model
 
 
@@ -51,7 +51,3 @@ def test_tensors_of_other_shapes_are_no_cut_points():
     wide = mlp([np.ones((6, 4)), np.ones((4, 6)), np.ones((2, 4))])
     narrow = mlp([np.ones((5, 4)), np.ones((4, 5)), np.ones((2, 4))])
     assert points_of(wide, narrow) == [(1, ["h1"]), (2, ["y"])]
-
-
-def test_a_model_without_variables_has_no_state():
-    assert not is_stateful(Model.from_bytes(branches()))
