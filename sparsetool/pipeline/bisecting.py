@@ -213,16 +213,13 @@ class _Search:
             if last and any(operator.name == ASSIGN_VARIABLE for operator in self._graph.operators):
                 raise _CannotTellError(f"the model {run.problem}, with a state that no part of it would have")
             return _Rows(0, last, 0)
-        first = self._first_bad(end, expected, run, cumulative=stateful)
-        return _Rows(0 if stateful else first, first, first)
-
-    def _first_bad(self, end: CutPoint, expected: FinishedRun, run: FinishedRun, *, cumulative: bool) -> int:
-        """The first sample that is out of tolerance, alone or with all that were before it."""
         for sample in range(expected.n_samples):
-            start = 0 if cumulative else sample
-            if self._problem(end, expected, run, _Rows(0, sample, start)) is not None:
-                return sample
-        raise AssertionError("all samples together are out of tolerance, so one of them is")
+            so_far, alone = _Rows(0, sample, 0), _Rows(0, sample, sample)
+            if not stateful and self._problem(end, expected, run, alone) is not None:
+                return _Rows(sample, sample, sample)
+            if stateful and self._problem(end, expected, run, so_far) is not None:
+                return so_far if self._problem(end, expected, run, alone) is None else alone
+        return _Rows(0, expected.n_samples - 1, 0)  # what is measured over all samples, no single one need show
 
     def _between(self, good: CutPoint | None, bad: CutPoint, problem: _Problem) -> BisectRecord:
         """The record of a search that ended between two cut points."""

@@ -344,6 +344,21 @@ def test_damage_that_only_a_later_sample_shows_is_found_by_it():
     assert "on 1 sample" in record.problem
 
 
+def test_damage_that_only_all_samples_together_show_is_found():
+    def network(bias):
+        net = Layers()
+        y, z = net.made(1, 1), net.graph.tensor("z", (1, 1))
+        net.graph.fully_connected(net.x, net.constant("w", np.full((1, WIDTH), 1 / WIDTH)), -1, y)
+        net.graph.op(OPS.ADD, [y, net.constant("c", np.full((1, 1), bias))], [z], schema.AddOptionsT())
+        return net.finished(z)
+
+    # Of one value each, the cosine of a sample alone is 1; of both together it is that of (1, 9) and (11, 19).
+    samples = np.stack([np.full((1, WIDTH), 1.0), np.full((1, WIDTH), 9.0)]).astype(np.float32)
+    record = named(network(0.0), network(10.0), samples=samples, tolerance=Tolerance(min_cosine=0.95))
+    assert (record.operator, record.op) == (1, "ADD")
+    assert record.problem.startswith("cosine")
+
+
 def counting(*, gain):
     """x * gain is added to a variable; the answer is twice what the variable was before."""
     net = Layers()
