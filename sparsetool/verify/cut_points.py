@@ -16,7 +16,6 @@ from sparsetool.verify.pairing import PASSED_THROUGH, are_aligned, core_operator
 from sparsetool_converters.model import Model, Operator, Subgraph, Tensor
 from sparsetool_converters.passes.cut import ASSIGN_VARIABLE
 
-_STATEFUL = {ASSIGN_VARIABLE, "READ_VARIABLE", "VAR_HANDLE", "CALL_ONCE"}
 _COMPARABLE = {
     *("FLOAT16", "FLOAT32", "FLOAT64", "COMPLEX64", "COMPLEX128", "BOOL"),
     *("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"),

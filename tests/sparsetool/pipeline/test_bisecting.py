@@ -341,7 +341,22 @@ def test_damage_that_only_a_later_sample_shows_is_found_by_it():
     samples[1] = 50.0
     record = named(reference, model.to_bytes(), samples=samples)
     assert (record.operator, record.op) == (2, "ADD")
-    assert "on 1 samples" in record.problem
+    assert "on 1 sample" in record.problem
+
+
+def test_damage_that_only_all_samples_together_show_is_found():
+    def network(bias):
+        net = Layers()
+        y, z = net.made(1, 1), net.graph.tensor("z", (1, 1))
+        net.graph.fully_connected(net.x, net.constant("w", np.full((1, WIDTH), 1 / WIDTH)), -1, y)
+        net.graph.op(OPS.ADD, [y, net.constant("c", np.full((1, 1), bias))], [z], schema.AddOptionsT())
+        return net.finished(z)
+
+    # Of one value each, the cosine of a sample alone is 1; of both together it is that of (1, 9) and (11, 19).
+    samples = np.stack([np.full((1, WIDTH), 1.0), np.full((1, WIDTH), 9.0)]).astype(np.float32)
+    record = named(network(0.0), network(10.0), samples=samples, tolerance=Tolerance(min_cosine=0.95))
+    assert (record.operator, record.op) == (1, "ADD")
+    assert record.problem.startswith("cosine")
 
 
 def counting(*, gain):
@@ -382,6 +397,27 @@ def test_a_state_that_is_right_does_not_mislead():
     model.subgraphs[0].operators[3].fields.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.RELU6
     record = named(reference, model.to_bytes(), samples=np.ones((6, 1, WIDTH), np.float32))
     assert (record.operator, record.op, record.tensor, record.before) == (3, "ADD", "t3", "t2")
+
+
+def test_outputs_of_another_shape_for_each_sample_are_compared():
+    def network(scale):
+        net = Layers()
+        y = net.graph.tensor("y", (1, WIDTH))
+        net.graph.op(OPS.MUL, [net.x, net.constant("c", np.full(1, scale))], [y], schema.MulOptionsT())
+        asked = net.graph.tensor("asked", (1, WIDTH), "bool")
+        net.graph.op(OPS.GREATER, [y, net.constant("zero", np.zeros(1))], [asked], schema.GreaterOptionsT())
+        places = net.graph.tensor("places", (0, 2), "int64", signature=(-1, 2))
+        net.graph.op(OPS.WHERE, [asked], [places], schema.WhereOptionsT())
+        double = net.graph.tensor("double", (0, 2), "int64", signature=(-1, 2))
+        net.graph.op(OPS.ADD, [places, places], [double], schema.AddOptionsT(), version=4)
+        return net.finished(double)
+
+    samples = np.ones((3, 1, WIDTH), np.float32)
+    samples[1, 0, 5:] = -1.0
+    samples[2, 0, 9:] = -1.0
+    assert named(network(1.0), network(1.0), samples=samples).operator is None
+    record = named(network(1.0), network(-1.0), samples=samples)
+    assert (record.operator, record.op, record.before) == (0, "MUL", "")
 
 
 def test_models_that_do_not_differ_have_no_such_operator():

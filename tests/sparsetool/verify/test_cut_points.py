@@ -52,7 +52,3 @@ def test_tensors_of_other_shapes_are_no_cut_points():
     wide = mlp([np.ones((6, 4)), np.ones((4, 6)), np.ones((2, 4))])
     narrow = mlp([np.ones((5, 4)), np.ones((4, 5)), np.ones((2, 4))])
     assert points_of(wide, narrow) == [(1, ["h1"]), (2, ["y"])]
-
-
-def test_a_model_without_variables_has_no_state():
-    assert not is_stateful(Model.from_bytes(branches()))
