@@ -4,7 +4,6 @@ from models_in_memory import mlp
 
 from sparsetool.verify.cut_points import constants_read, cut_points, depends_on_input
 from sparsetool_converters.model import Model
-from sparsetool_converters.model.state import is_stateful
 
 
 def points_of(reference, candidate):
