@@ -43,7 +43,8 @@ def run_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> Ru
     Args:
         path: the recipe.
         out: folder for the results, by default `runs` beside the recipe. Every artifact is put there as `.tflite`
-            and `.tflz` with the sparse checkpoint, and only after all of them passed; last `run.json`, the record.
+            and `.tflz`, with the sparse checkpoint and the record of its pruning that `draw_record` draws, and only after
+            all of them passed; last `run.json`, the record of it all.
         listener: hears of progress and of what is reused.
 
     Raises:
@@ -79,7 +80,7 @@ def prune_recipe(
     with _opened(path, out, listener) as (recipe, user, folder, out):
         if record is not None:
             _make_folder(record)
-        training = train_and_prune(recipe, user, folder, listener, home=path.parent, recorded=record is not None)
+        training = train_and_prune(recipe, user, folder, listener, home=path.parent)
         _write((folder.path / PRUNED).read_bytes(), out / PRUNED)
         if record is not None:
             for name in RECORDED:
@@ -222,7 +223,7 @@ def _measure(
 def _publish(
     path: Path, out: Path, folder: RunFolder, training: TrainingRecord, records: tuple[ArtifactRecord, ...]
 ) -> RunRecord:
-    for name in [PRUNED, *(file for record in records for file in published_files(record.name))]:
+    for name in [PRUNED, *RECORDED, *(file for record in records for file in published_files(record.name))]:
         _write((folder.path / name).read_bytes(), out / name)
     record = RunRecord(recipe=path.resolve().parent.name, training=training, artifacts=records)
     _write(run_document(record), out / RUN)  # last, since it tells of all the others

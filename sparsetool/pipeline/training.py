@@ -1,7 +1,6 @@
 """The steps of a recipe that need Keras: the dense phase, and the pruning phase."""
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +26,11 @@ _SETTINGS = {"epochs", "batch_size", "learning_rate", "decay", "seed", "save_eve
 
 
 def train_and_prune(
-    recipe: Recipe, user: UserModel, folder: RunFolder, listener: Listener, *, home: Path, recorded: bool = False
+    recipe: Recipe, user: UserModel, folder: RunFolder, listener: Listener, *, home: Path
 ) -> TrainingRecord:
-    """Make `dense.keras` and `pruned.keras` in the folder, or reuse them.
+    """Make `dense.keras`, `pruned.keras` and the record of the pruning phase in the folder, or reuse them.
 
-    A phase that was killed goes on from the state that it saved last, and ends with the same bits; but one that is
-    recorded begins again, since the state holds no record.
+    A phase that was killed goes on from the state that it saved last, and ends with the same bits.
 
     Args:
         recipe: the recipe.
@@ -40,7 +38,6 @@ def train_and_prune(
         folder: where results are kept.
         listener: hears of progress and of what is reused.
         home: the recipe's folder.
-        recorded: whether a record of the pruning phase is to be in the folder as well.
 
     Raises:
         MissingExtraError: TensorFlow is not installed.
@@ -70,25 +67,19 @@ def train_and_prune(
         samples = len(user.data["train"][0])
         pruner = pruner_of(section, schedule, model, samples)
         steps, steps_per_epoch = training_length(section, samples)
-        recorder = PruningRecorder(pruner, steps=steps, steps_per_epoch=steps_per_epoch) if recorded else None
-        told = _told(listener, "train pruned")
-
-        def on_progress(done: int, total: int, metrics: Mapping[str, float]) -> None:
-            told(done, total, metrics)
-            if recorder is not None and metrics:  # there are none where training goes on from a state
-                recorder.metrics(done, metrics)
-
+        recorder = PruningRecorder(pruner, steps=steps, steps_per_epoch=steps_per_epoch)
         train(
             model,
             user.data["train"],
             _settings(section),
             pruner=pruner,
-            on_progress=on_progress,
-            state=None if recorded else _intact(state, listener),
+            on_progress=_told(listener, "train pruned"),
+            state=_intact(state, listener),
+            recorder=recorder,
         )
         _recalibrate(model, user, section, listener)
         layers = pruner.check()
-        for name, content in ({} if recorder is None else record_files(recorder.record())).items():
+        for name, content in record_files(recorder.record()).items():
             (destination / name).write_bytes(content)
         pruner.strip()
         save_checkpoint(model, destination / PRUNED)
@@ -108,8 +99,7 @@ def train_and_prune(
         "prune": recipe.prune.model_dump(mode="json"),
         "schedule": sha256(schedule_source(recipe.prune, home)),
     }
-    files = (PRUNED, *RECORDED) if recorded else (PRUNED,)
-    pruned = folder.resumable_step("train pruned", inputs, files, prune)
+    pruned = folder.resumable_step("train pruned", inputs, (PRUNED, *RECORDED), prune)
     return TrainingRecord(
         dense_accuracy=dense["validation_accuracy"],
         pruned_accuracy=pruned["validation_accuracy"],

@@ -1,8 +1,10 @@
 """Watch a pruner, and keep what is needed to draw what it did."""
 
+import json
 import math
-from collections.abc import Mapping
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +97,30 @@ class PruningRecorder:
             ),
         )
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What was seen so far, for a recorder of the same pruner to go on from; the same gives the same bytes."""
+        series = {
+            "refreshes": self._refreshes.state(asdict),
+            "metrics": self._metrics.state(asdict),
+            "masks": self._masks.state(lambda item: item[0]),
+        }
+        arrays = {"series": np.frombuffer(json.dumps(series).encode(), np.uint8)}
+        for step, corners in self._masks.items():
+            arrays |= {f"{step}/{index}": corner for index, corner in enumerate(corners)}
+        return arrays
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what another recorder of the same pruner had seen."""
+        series = json.loads(state["series"].tobytes())
+        count = len(self._weights)
+
+        def masks(step: int) -> tuple[int, list[NDArray[np.uint8]]]:
+            return step, [state[f"{step}/{index}"] for index in range(count)]
+
+        self._refreshes.restore(series["refreshes"], lambda item: Refresh(**{**item, "zeros": tuple(item["zeros"])}))
+        self._metrics.restore(series["metrics"], lambda item: Metrics(**item))
+        self._masks.restore(series["masks"], masks)
+
     def _on_refresh(self, step: int, pruner: Pruner) -> None:
         zeros = tuple(measured.zeros for measured in pruner.report())
         self._refreshes.add(Refresh(step=step, asked=float(pruner.schedule.sparsity(step)), zeros=zeros))
@@ -121,9 +147,18 @@ class _Thinned(Generic[T]):
         self._last, self._count = item, self._count + 1
 
     def items(self) -> list[T]:
-        if self._last is None or self._kept[-1] is self._last:
+        if self._last is None or (self._count - 1) % self._every == 0:
             return list(self._kept)
         return [*self._kept, self._last]
+
+    def state(self, plain: Callable[[T], Any]) -> dict[str, Any]:
+        return {"every": self._every, "count": self._count, "items": [plain(item) for item in self.items()]}
+
+    def restore(self, state: Mapping[str, Any], made: Callable[[Any], T]) -> None:
+        self._every, self._count = state["every"], state["count"]
+        items = [made(item) for item in state["items"]]
+        self._last = items[-1] if items else None
+        self._kept = items[: -(-self._count // self._every)]  # of which the last may not be one
 
 
 def _examples(weights: NDArray[np.floating], sparsity: float) -> dict[str, NDArray[np.bool_]]:

@@ -1,13 +1,14 @@
 """The state of a training that is under way, in one file: a run that is killed goes on where it was.
 
 The file is an uncompressed `.npz`: a member `header`, which is JSON, and one array for each variable, each with the
-checksum that zip files have. Pruned weights are +0.0 in it, and what an optimizer keeps of them is cleared.
+checksum that zip files have. Pruned weights are +0.0 in it, and what an optimizer keeps of them is cleared. What a
+recorder has seen so far may be in it as well: one file, so that neither is ever there without the other.
 """
 
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from numpy.typing import NDArray
 from sparsetool.prune.errors import PruningError
 from sparsetool.prune.optimizer_state import synchronize
 from sparsetool.prune.pruner import Pruner
+from sparsetool.prune.recorder import PruningRecorder
 from sparsetool.prune.torch_generator import generator_state, set_generator_state
 from sparsetool_converters.errors import ModelFormatError, OutputError
 
+_METRICS, _RECORDED = "metrics/", "recorded/"
 FORMAT, VERSION = "sparsetool training state", 1
 Array = NDArray[Any]
 
@@ -32,14 +35,15 @@ def save_training_state(
     *,
     steps_done: int | None = None,
     optimizer: keras.optimizers.Optimizer | None = None,
+    recorded: Mapping[str, Array] | None = None,
 ) -> None:
     """Write all that training needs to go on with the same bits, whole or not at all.
 
     That is every variable of the model (weights, moving statistics, the state of random layers), every variable of
     the optimizer (with its count of steps, scale of the loss, averages and gathered gradients), the pruner's masks and
     the number of steps; on torch, whose `Dropout` may draw from it, also the state of its generator. It is not what
-    lives outside of these: random numbers that a layer of yours draws without a `SeedGenerator` of its own, where your
-    data stand, running metrics.
+    lives outside of these: random numbers that a layer of yours draws without a `SeedGenerator` of its own, and where
+    your data stand. Running metrics are in the file, but it is `train` that goes on with them.
 
     Pruned weights and what the optimizer keeps of them are cleared first, in training too: else training that goes on
     from the file would not be the one that was saved. The same state gives the same bytes.
@@ -51,6 +55,7 @@ def save_training_state(
         pruner: what prunes it, None if nothing does.
         steps_done: batches so far; None for the pruner's count.
         optimizer: of a loop of your own; None for that of the pruner or else of the model.
+        recorded: what a recorder has seen, `PruningRecorder.state`.
 
     Raises:
         PruningError: no number of steps, or masks that were stripped.
@@ -79,6 +84,9 @@ def save_training_state(
         "variables": variables,
     }
     arrays["random"] = generator_state()
+    for i, variable in enumerate(model.metrics_variables):
+        arrays[f"{_METRICS}{i}"] = keras.ops.convert_to_numpy(variable)
+    arrays |= {f"{_RECORDED}{name}": array for name, array in (recorded or {}).items()}
     encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
@@ -116,7 +124,7 @@ def load_training_state(
         PruningError: another model, optimizer or pruner; the first variable that differs is named. Nothing is changed.
     """
     path = Path(path)
-    header, arrays, random = _read(path)
+    header, arrays, random, _ = _read(path)
     optimizer = _optimizer(model, pruner, optimizer)
     _check_same(path, "backend", header["backend"], keras.backend.backend())
     _check_same(path, "optimizer", header["optimizer"], _kind(optimizer))
@@ -145,8 +153,28 @@ def saved_steps(path: str | Path) -> int:
     Raises:
         ModelFormatError: the file is missing, damaged or of another kind.
     """
-    header, _, _ = _read(Path(path))
+    header, _, _, _ = _read(Path(path))
     return int(header["steps_done"])
+
+
+def saved_metrics(path: Path) -> list[Array]:
+    """The model's running metrics, in the order of `metrics_variables`.
+
+    Raises:
+        ModelFormatError: as `saved_steps`.
+    """
+    others = _read(path)[3]
+    return [others[name] for name in sorted(others, key=lambda n: (len(n), n)) if name.startswith(_METRICS)]
+
+
+def saved_recording(path: Path) -> dict[str, Array]:
+    """What a recorder had seen; empty if there was none.
+
+    Raises:
+        ModelFormatError: as `saved_steps`.
+    """
+    others = _read(path)[3]
+    return {name.removeprefix(_RECORDED): array for name, array in others.items() if name.startswith(_RECORDED)}
 
 
 class TrainingStateCallback(keras.callbacks.Callback):  # type: ignore[misc]
@@ -165,20 +193,27 @@ class TrainingStateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         pruner: what prunes the model, None if nothing does.
         every_steps: batches from one state to the next, counted from the beginning of training.
         steps_done: batches that were trained on before this callback comes in; a pruner knows that itself.
+        recorder: what it has seen is saved as well.
 
     Raises:
         PruningError: a number of steps below 1.
     """
 
     def __init__(
-        self, path: str | Path, pruner: Pruner | None = None, *, every_steps: int = 500, steps_done: int = 0
+        self,
+        path: str | Path,
+        pruner: Pruner | None = None,
+        *,
+        every_steps: int = 500,
+        steps_done: int = 0,
+        recorder: PruningRecorder | None = None,
     ) -> None:
         super().__init__()
         if every_steps < 1:
             raise PruningError("every_steps", f"must be 1 or more; got {every_steps}")
         self._path, self._pruner, self._every_steps = Path(path), pruner, every_steps
         self._steps_done = steps_done if pruner is None else pruner.steps_done
-        self._epoch_start = self._steps_done
+        self._epoch_start, self._recorder = self._steps_done, recorder
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Note where the epoch starts, since Keras counts batches within it."""
@@ -191,7 +226,8 @@ class TrainingStateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         before, steps = self._steps_done, self.params.get("steps") or batch + 1
         self._steps_done = self._epoch_start + min(batch + 1, steps)  # batch overshoots in a last, smaller group
         if self._steps_done // self._every_steps > before // self._every_steps:
-            save_training_state(self._path, self.model, self._pruner, steps_done=self._steps_done)
+            recorded = None if self._recorder is None else self._recorder.state()
+            save_training_state(self._path, self.model, self._pruner, steps_done=self._steps_done, recorded=recorded)
 
 
 def _variables(
@@ -210,8 +246,8 @@ def _variables(
     yield from (("mask", mask) for mask in masks)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], list[Array], Array]:
-    """Read the header, the variables, and the state of the generator."""
+def _read(path: Path) -> tuple[dict[str, Any], list[Array], Array, dict[str, Array]]:
+    """Read the header, the variables, the state of the generator, and by their names what else there is."""
     if not path.is_file():
         raise ModelFormatError(str(path), "there is no such file")
     try:
@@ -227,10 +263,11 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Array], Array]:
                 if list(arrays[-1].shape) != variable["shape"] or arrays[-1].dtype != stored:
                     raise ValueError(f"its array {index} is not the one that its header tells of")
             random = members["random"]
+            others = {name: members[name] for name in members.files if name.startswith((_METRICS, _RECORDED))}
     except Exception as error:  # numpy, zipfile, zlib and json each raise their own kinds on damaged files
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelFormatError(str(path), f"is no {FORMAT}, or a damaged one: {lines[0]}") from error
-    return header, arrays, random
+    return header, arrays, random, others
 
 
 def _check_same(path: Path, what: str, saved: str, own: str) -> None:

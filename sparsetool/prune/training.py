@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sparsetool.prune.batches import ShuffledBatches, fit_batches
 from sparsetool.prune.errors import PruningError
 from sparsetool.prune.pruner import Pruner
-from sparsetool.prune.state import TrainingStateCallback, load_training_state
+from sparsetool.prune.recorder import PruningRecorder
+from sparsetool.prune.state import TrainingStateCallback, load_training_state, saved_metrics, saved_recording
 
 Arrays = tuple[NDArray[Any], NDArray[Any]]  # x [n, ...], y [n] with class indices
 OnProgress = Callable[[int, int, Mapping[str, float]], None]  # steps done, steps in all, running metrics
@@ -64,6 +65,7 @@ def train(
     pruner: Pruner | None = None,
     on_progress: OnProgress | None = None,
     state: Path | None = None,
+    recorder: PruningRecorder | None = None,
 ) -> None:
     """Compile a classifier with Adam and train it in place.
 
@@ -80,6 +82,7 @@ def train(
         on_progress: called after each step with steps done, steps in all, and the epoch's running metrics; and once
             before, without metrics, where training goes on from a state.
         state: file that the state of training is saved to; if there is one already, training goes on from it.
+        recorder: is told the metrics of each step, and goes on from a state as training does; made before this call.
 
     Raises:
         PruningError: a schedule that cannot be kept in so many steps, or the state of another model.
@@ -100,14 +103,23 @@ def train(
         if not pruner.planned:
             pruner.plan(steps=steps, steps_per_epoch=batches.steps_per_epoch)
         before.append(pruner.callback())
-    if state is not None:
-        first_step = load_training_state(state, model, pruner) if state.exists() else 0
-        every_steps = settings.save_every_steps
-        after.append(TrainingStateCallback(state, pruner, every_steps=every_steps, steps_done=first_step))
+    if state is not None and state.exists():
+        first_step = load_training_state(state, model, pruner)
+        if recorder is not None:
+            recorder.restore(saved_recording(state))
+        if first_step % batches.steps_per_epoch:
+            before.append(_GoOnWithMetrics(saved_metrics(state)))
+    if recorder is not None:
+        after.append(_Progress(lambda done, _, metrics: recorder.metrics(done, metrics), first_step, steps))
     if on_progress is not None:
         if first_step:
             on_progress(first_step, steps, {})
         after.append(_Progress(on_progress, first_step, steps))
+    if state is not None:  # last, once the recorder knows of the step
+        every_steps = settings.save_every_steps
+        after.append(
+            TrainingStateCallback(state, pruner, every_steps=every_steps, steps_done=first_step, recorder=recorder)
+        )
     listening = [*before, *callbacks, *after]
     fit_batches(model, batches, epochs=settings.epochs, first_step=first_step, callbacks=listening)
 
@@ -160,3 +172,19 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
         del batch
         self._done += 1
         self._on_progress(self._done, self._steps, dict(logs or {}))
+
+
+class _GoOnWithMetrics(keras.callbacks.Callback):  # type: ignore[misc]
+    """In the first epoch, has running metrics be what they were: means over the epoch, and not over what is left."""
+
+    def __init__(self, values: Sequence[NDArray[Any]]) -> None:
+        super().__init__()
+        self._values = values
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Put them where Keras has just cleared them."""
+        del epoch, logs
+        if self._values:
+            for variable, value in zip(self.model.metrics_variables, self._values, strict=True):
+                variable.assign(value)
+        self._values = ()

@@ -71,10 +71,13 @@ def test_ten_kills_leave_no_trace_in_the_result(undisturbed, tmp_path):
     first, result = undisturbed
     assert (folder / "runs" / "pruned.keras").read_bytes() == (first / "runs" / "pruned.keras").read_bytes()
     assert finished.json == result.json
-    for name in ("dense.keras", "steps.json"):
+    for name in ("dense.keras", "steps.json", "record.json", "record.npz"):
         assert (folder / "runs" / ".work" / name).read_bytes() == (first / "runs" / ".work" / name).read_bytes()
     left = sorted(path.name for path in (folder / "runs" / ".work").iterdir())
-    assert left == ["dense.keras", "lock", "pruned.keras", "steps.json"]
+    assert left == ["dense.keras", "lock", "pruned.keras", "record.json", "record.npz", "steps.json"]
+    numbers = json.loads((folder / "runs" / ".work" / "record.json").read_text())
+    assert [refresh["step"] for refresh in numbers["refreshes"]] == list(range(100, 801, 7))
+    assert [metrics["step"] for metrics in numbers["metrics"]] == list(range(1, 961))
 
 
 def test_another_recipe_never_goes_on_from_what_was_left(tmp_path):

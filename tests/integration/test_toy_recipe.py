@@ -23,7 +23,8 @@ TOY = Path(__file__).with_name("toy")
 ARTIFACTS = ("dense", "small", "float16", "dynamic", "int8")
 STEPS = ("train dense", "train pruned", "export", *(f"make {name}" for name in ARTIFACTS), "accuracy")
 REUSED = [f"{step}: unchanged, reused" for step in STEPS]
-PUBLISHED = {"run.json", "pruned.keras", *(f"{name}{suffix}" for name in ARTIFACTS for suffix in (".tflite", ".tflz"))}
+MODELS = {f"{name}{suffix}" for name in ARTIFACTS for suffix in (".tflite", ".tflz")}
+PUBLISHED = {"run.json", "pruned.keras", "record.json", "record.npz", *MODELS}
 
 
 def place(folder, *changes):

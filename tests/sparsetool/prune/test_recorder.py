@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sparsetool import prune
+from sparsetool.prune.recorder import _Thinned
 from sparsetool.report.pruning_record import record_files
 
 pytestmark = pytest.mark.keras
@@ -119,3 +120,30 @@ def test_a_schedule_that_is_not_in_steps_is_refused(small_model):
     pruner = prune.Pruner(small_model, prune.CallableSchedule(lambda step: 0.5))
     with pytest.raises(prune.PruningError, match="means no step before the length of training is known"):
         prune.PruningRecorder(pruner, steps=2, steps_per_epoch=2)
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 9, 10, 16, 17, 1000])
+@pytest.mark.parametrize("later", [0, 1, 7])
+def test_a_thinned_series_goes_on_as_if_it_had_not_been_put_away(count, later):
+    whole, first, second = (_Thinned(4) for _ in range(3))
+    for item in range(count):
+        whole.add(item)
+        first.add(item)
+    second.restore(first.state(int), int)
+    for item in range(count, count + later):
+        whole.add(item)
+        second.add(item)
+    assert second.items() == whole.items()
+    assert second.state(int) == whole.state(int)
+
+
+def test_a_recorder_that_takes_over_tells_what_the_first_has_seen(recorded):
+    _, pruner, recorder, _ = recorded
+    recorder.metrics(20, {"loss": 0.1 + 0.2})
+    other = prune.PruningRecorder(pruner, steps=STEPS, steps_per_epoch=EPOCH)
+    other.restore(recorder.state())
+    assert other.record().numbers == recorder.record().numbers
+    for one, two in zip(other.record().corners, recorder.record().corners, strict=True):
+        np.testing.assert_array_equal(one.masks, two.masks)
+    first, again = recorder.state(), other.state()
+    assert {name: array.tobytes() for name, array in first.items()} == {n: a.tobytes() for n, a in again.items()}
