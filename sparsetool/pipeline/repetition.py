@@ -69,7 +69,8 @@ def repeat(path: Path, question: Question, *, listener: Listener) -> RepetitionR
     samples = question.samples
     if samples is None and certificate.data.name != RANDOM:
         samples = str(home / certificate.data.name)
-        if not (home / certificate.data.name.rpartition(".py:")[0]).exists():
+        file, colon, _ = certificate.data.name.rpartition(".py:")
+        if not (home / (f"{file}.py" if colon else certificate.data.name)).exists():
             raise CalibrationDataError(f"{samples}: there are no samples of this name; name them with --samples")
     settings = certificate.settings
     found = answer(
