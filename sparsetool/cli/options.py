@@ -29,8 +29,8 @@ SamplesFile = Annotated[
     str | None,
     typer.Option(
         "--samples",
-        help="Inputs to run: .npz, .npy, a folder of .npy files or of pictures, or file.py:function; random ones if left "
-        "out.",
+        help="Inputs to run: .npz, .npy, a folder of .npy files or of pictures, or file.py:function; random ones if "
+        "left out.",
     ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results; by default runs beside the recipe.")]

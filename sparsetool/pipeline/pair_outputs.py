@@ -33,7 +33,7 @@ from sparsetool.verify.structure import entry_name, signature_key
 from sparsetool_converters.errors import CalibrationDataError, TargetError, VerificationError
 from sparsetool_converters.model import Model
 from sparsetool_converters.model.state import is_stateful
-from sparsetool_converters.samples import RandomSamples, Samples, sample_count, samples_for
+from sparsetool_converters.samples import RandomSamples, Samples, in_order, sample_count, samples_for
 
 STAGE = "verify"
 ROUNDING = 1e-9  # a drop of 0.1 % that was measured is no more than the 0.1 % that are allowed
@@ -197,7 +197,7 @@ def _compare(pair: _Pair, tolerance: Tolerance, found: _Found, task: Task | None
     _tell_ends("reference", expected, pair.signature, found)
     finished = [run for run in expected.values() if isinstance(run, FinishedRun)]
     real = real_samples(pair.samples, finished[0].inputs) if finished else pair.samples
-    by_position = list(real.values()) if isinstance(real, Mapping) and finished else real
+    by_position = in_order(real, finished[0].inputs) if isinstance(real, Mapping) and finished else real
     try:
         answers = pair.run(1, real)
     except CalibrationDataError as error:  # they fit the reference

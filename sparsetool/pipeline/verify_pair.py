@@ -76,8 +76,9 @@ def verify_pair(
     """
     paths = Path(reference), Path(candidate)
     wanted, found = loaded = tuple(load_source(path) for path in paths)
+    models = [Model.from_bytes(data, where=str(path)) for data, path in zip(loaded, paths, strict=True)]
     given = gather_samples(samples) if samples is not None else RandomSamples(n_samples=VERIFY_SAMPLES)
-    chosen = _target(target, wanted, found)
+    chosen = _target(target, models)
     require_runtime(chosen.kernel_sets)
     comparison = compare_weights(wanted, found)
     limit, lossy = _limit(wanted, found, paths, tolerance, comparison)
@@ -119,6 +120,7 @@ def verify_pair(
         settings={
             "tolerance": tolerance,
             "max_drop": None if task is None else task.max_drop,
+            "labels_sha256": None if task is None else samples_digest(task.labels),
             "target": target,
             "bisect": bisect,
             "timeout_s": timeout_s,
@@ -137,10 +139,10 @@ def verify_pair(
     )
 
 
-def _target(name: str | None, *models: bytes) -> Target:
+def _target(name: str | None, models: Sequence[Model]) -> Target:
     if name is not None:
         return target_named(name)
-    return TFLM if any(has_decode(Model.from_bytes(model)) for model in models) else LITERT
+    return TFLM if any(map(has_decode, models)) else LITERT
 
 
 def _runtimes(target: Target) -> tuple[str, ...]:
