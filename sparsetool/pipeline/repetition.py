@@ -129,7 +129,8 @@ def _beside(home: Path, name: str | None, option: str) -> str | None:
         return None
     file = name.rpartition(":")[0] if ".py:" in name else name
     if not (home / file).exists():
-        raise CalibrationDataError(f"{home / file}: there is no such file; name it with --{option}")
+        kind = option if option.endswith("s") else f"{option}s"
+        raise CalibrationDataError(f"{home / file}: there are no {kind} of this name; name them with --{option}")
     return str(home / name)
 
 
