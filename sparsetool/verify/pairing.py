@@ -16,7 +16,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from sparsetool_converters.errors import SparseToolError
@@ -173,32 +172,3 @@ class _Origins:
     ) -> Constant:
         is_weight = use_of(tensor, operator, position, dequantized=dequantized) is not None
         return Constant(name=tensor.name, op=operator.name if is_weight else "", tensor=tensor, decoded=decoded)
-
-
-def real_values(constant: Constant, array: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
-    """What the stored values stand for, in the constant's shape; None for scales that are blockwise or do not fit."""
-    steps = scale_of_each(constant.tensor)
-    if steps is None:
-        return None if constant.tensor.scales is not None or constant.tensor.block_scales else array.astype(np.float64)
-    scale, zero_point = steps
-    return (array.astype(np.float64) - zero_point) * scale
-
-
-def scale_of_each(tensor: Tensor) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]] | None:
-    """Scale and zero point, each broadcasting to the tensor's shape; None where it is not quantized so."""
-    scales = tensor.scales
-    if scales is None or tensor.block_scales is not None or tensor.type_name.startswith("FLOAT"):
-        return None
-    parameters = tensor.quantization
-    points = parameters.zeroPoint
-    zero_points = np.zeros(1, np.int64) if points is None or not len(points) else np.asarray(points, np.int64)
-    if zero_points.size not in (1, scales.size):
-        return None
-    zero_points = np.broadcast_to(zero_points, scales.shape)
-    if scales.size == 1:
-        return scales.astype(np.float64).reshape(()), zero_points.reshape(())
-    axis = int(parameters.quantizedDimension)
-    if axis >= len(tensor.shape) or tensor.shape[axis] != scales.size:
-        return None
-    shape = [scales.size if i == axis else 1 for i in range(len(tensor.shape))]
-    return scales.astype(np.float64).reshape(shape), zero_points.reshape(shape)

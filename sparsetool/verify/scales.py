@@ -11,7 +11,8 @@ import numpy as np
 
 from sparsetool.report.verification_record import VerificationFinding
 from sparsetool.verify.pairing import are_aligned, core_operators
-from sparsetool.verify.weight_comparison import QUANTIZATION, other_scaling, scaling
+from sparsetool.verify.scaling import other_scaling, scaling
+from sparsetool.verify.weight_comparison import QUANTIZATION
 from sparsetool_converters.errors import VerificationError
 from sparsetool_converters.model import Model, Operator, Tensor
 

@@ -6,7 +6,7 @@ quantizer that does not round to the nearest leaves many, which only outputs can
 of the weight. With other operators, such as a rotation of the input, even that is no fault.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from sparsetool.report.verification_record import VerificationFinding, WeightRecord
 from sparsetool.verify.blocks import block_of, blocks_kept
-from sparsetool.verify.pairing import Constant, Pairing, pair_constants, real_values, scale_of_each
+from sparsetool.verify.pairing import Constant, Pairing, pair_constants
 from sparsetool.verify.rounding import FEW, Rounding, examine_rounding
+from sparsetool.verify.scaling import bits_of, other_scaling, real_values, scale_of_each, scaling, stored_zero
 from sparsetool_converters.errors import EncodingError, ModelFormatError, SparseToolError, VerificationError
 from sparsetool_converters.model import Model, Tensor
 from sparsetool_converters.passes import Canonicalize, Compact, Densify
@@ -170,18 +171,18 @@ class _Comparer:
         before, after = one.tensor, two.tensor
         if before.type == after.type and scaling(before) == scaling(after):
             fields = _equal_or_not(wanted, found)
-            _add_errors(fields, real_values(one, wanted), real_values(two, found))
+            _add_errors(fields, real_values(one.tensor, wanted), real_values(two.tensor, found))
         elif before.type == after.type and wanted.dtype.kind in "iu":
             fields = _Fields(relation=CHANGED, differing=int(np.count_nonzero(wanted != found)))
             fields.faults.append((QUANTIZATION, other_scaling(before, after)))
-            _add_errors(fields, real_values(one, wanted), real_values(two, found))
+            _add_errors(fields, real_values(one.tensor, wanted), real_values(two.tensor, found))
         else:
             fields = self._rounded_or_not(one, two, wanted, found)
         if fields.relation == CHANGED and fields.faults:
             self._name_what_stands_there(one, fields, found, two)
-        zeros = wanted == _zero(before)
+        zeros = wanted == stored_zero(before)
         if self._aligned and fields.relation == CHANGED and not fields.faults and one.op and _is_pruned(zeros):
-            lost = int(np.count_nonzero(zeros & (found != _zero(after))))
+            lost = int(np.count_nonzero(zeros & (found != stored_zero(after))))
             if lost:
                 fields.faults.append((WEIGHT, f"{lost:,} of the {np.count_nonzero(zeros):,} zeros are lost"))
         return fields
@@ -189,7 +190,7 @@ class _Comparer:
     def _rounded_or_not(
         self, one: Constant, two: Constant, wanted: npt.NDArray[Any], found: npt.NDArray[Any]
     ) -> _Fields:
-        reals, others = real_values(one, wanted), real_values(two, found)
+        reals, others = real_values(one.tensor, wanted), real_values(two.tensor, found)
         if reals is None or others is None:
             self.notes.append(f"{two.name}: its blockwise scales are not looked into; only outputs can judge it")
             return _Fields(relation=CHANGED)
@@ -198,7 +199,7 @@ class _Comparer:
         fields.differing = int(np.count_nonzero(reals != others))
         steps = scale_of_each(two.tensor)
         if steps is not None:
-            bits = _bits(two.tensor)
+            bits = bits_of(two.tensor)
             rounding = examine_rounding(reals, found, *steps, bits)
             fields.max_steps = rounding.max_steps
             fault = _rounding_fault(rounding, found, two)
@@ -227,11 +228,11 @@ class _Comparer:
         """If the candidate's values are those of another constant of the reference, say of which."""
         if fields.differing < 0.5 * found.size or found.size < 2:
             return
-        values = real_values(two, found)
+        values = real_values(two.tensor, found)
         for other in self._known:
             if other is one or other.tensor is one.tensor or other.tensor.shape != found.shape or values is None:
                 continue
-            reals = real_values(other, other.array())
+            reals = real_values(other.tensor, other.array())
             measured = _Fields(relation=CHANGED)
             _add_errors(measured, reals, values)
             if measured.max_abs_error is not None and (measured.sqnr_db or np.inf) > _SWAPPED_SQNR_DB:
@@ -247,8 +248,8 @@ class _Comparer:
         found: npt.NDArray[Any] | None,
         fields: _Fields,
     ) -> None:
-        zeros = wanted == _zero(one.tensor)
-        kept = found == _zero(two.tensor) if two is not None and found is not None else np.zeros_like(zeros)
+        zeros = wanted == stored_zero(one.tensor)
+        kept = found == stored_zero(two.tensor) if two is not None and found is not None else np.zeros_like(zeros)
         block = block_of(zeros) if one.op and _is_pruned(zeros) else None
         self.records.append(
             WeightRecord(
@@ -341,48 +342,8 @@ def _add_errors(fields: _Fields, reals: npt.NDArray[np.float64] | None, others: 
         fields.sqnr_db = 10.0 * float(np.log10(power / noise))
 
 
-def scaling(tensor: Tensor) -> tuple[bytes, bytes, int] | None:
-    """Scales, zero points and the dimension that they run along; None if the tensor is not quantized."""
-    if tensor.scales is None:
-        return None
-    parameters = tensor.quantization
-    zero_points = np.asarray([] if parameters.zeroPoint is None else parameters.zeroPoint, np.int64)
-    axis = int(parameters.quantizedDimension) if tensor.scales.size > 1 else 0
-    return tensor.scales.tobytes(), zero_points.tobytes(), axis
-
-
-def other_scaling(before: Tensor, after: Tensor) -> str:
-    """How the quantization of two tensors differs, a clause."""
-    ours, theirs = before.scales, after.scales
-    if ours is None or theirs is None or ours.shape != theirs.shape:
-        counts = [0 if scales is None else scales.size for scales in (theirs, ours)]
-        return f"has {counts[0]:,} scales instead of {counts[1]:,}"
-    different = np.flatnonzero(ours != theirs)
-    if different.size:
-        at = int(different[0])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = float(theirs[at] / ours[at] - 1)
-        which = f"scale {at} of {ours.size:,}" if ours.size > 1 else "its scale"
-        more = f", and {different.size - 1:,} more" if different.size > 1 else ""
-        return f"{which} is off by {share:+.2%}: {theirs[at]:.6g} instead of {ours[at]:.6g}{more}"
-    if scaling(before) == scaling(after):
-        return ""
-    return "has other zero points, or scales along another dimension"
-
-
-def _zero(tensor: Tensor) -> Any:
-    """The stored value of 0.0, broadcasting to the tensor's shape."""
-    steps = scale_of_each(tensor)
-    return 0 if steps is None else steps[1]
-
-
 def _is_pruned(zeros: npt.NDArray[np.bool_]) -> bool:
     return bool(np.count_nonzero(zeros) >= PRUNED_SHARE * zeros.size > 0)
-
-
-def _bits(tensor: Tensor) -> int:
-    narrow: Mapping[str, int] = {"INT4": 4, "UINT4": 4, "INT2": 2}
-    return narrow.get(tensor.type_name, 8 * (tensor.element_dtype or np.dtype(np.int8)).itemsize)
 
 
 def _is_numeric(tensor: Tensor) -> bool:

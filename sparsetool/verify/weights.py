@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sparsetool.verify.scaling import scaling
 from sparsetool_converters.errors import VerificationError
 from sparsetool_converters.model import Model, Tensor
 from sparsetool_converters.passes import Densify
@@ -50,7 +51,7 @@ def _check(tensor: Tensor, other: Tensor, stage: str, signed_zeros: bool) -> Non
             tensor.name,
             f"is {other.type_name} {list(other.shape)}, not {tensor.type_name} {list(tensor.shape)}",
         )
-    if _scaling(tensor) != _scaling(other):
+    if scaling(tensor) != scaling(other):
         raise VerificationError(stage, tensor.name, "has other quantization scales or zero points")
     wanted, found = _values(tensor, signed_zeros), _values(other, signed_zeros)
     if wanted.shape == found.shape and np.array_equal(wanted, found):
@@ -66,15 +67,6 @@ def _check(tensor: Tensor, other: Tensor, stage: str, signed_zeros: bool) -> Non
         f"{len(different):,} of {wanted.size:,} values differ, first at {at}: "
         f"bits {int(found[first]):#x}, not {int(wanted[first]):#x}",
     )
-
-
-def _scaling(tensor: Tensor) -> tuple[bytes, bytes, int] | None:
-    """Scales, zero points and the dimension that they run along; None if the tensor is not quantized."""
-    if tensor.scales is None:
-        return None
-    parameters = tensor.quantization
-    zero_points = np.asarray([] if parameters.zeroPoint is None else parameters.zeroPoint, np.int64)
-    return tensor.scales.tobytes(), zero_points.tobytes(), int(parameters.quantizedDimension)
 
 
 def _values(tensor: Tensor, signed_zeros: bool) -> npt.NDArray[Any]:
