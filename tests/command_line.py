@@ -32,6 +32,14 @@ class Finished:
         assert line.startswith("error: ")
         return line.removeprefix("error: ")
 
+    def failure(self, code: int) -> str:
+        """The one line on stderr of a comparison that found faults, all of which it printed as results."""
+        assert self.code == code, self.err
+        assert self.out != ""
+        (line,) = self.said
+        assert line.startswith("error: ")
+        return line.removeprefix("error: ")
+
 
 def command(*arguments: object) -> list[str]:
     """What runs `sparsetool` with these arguments."""

@@ -34,12 +34,18 @@ _load("channel_networks", TESTS / "channel_networks.py")
 _load("cut_networks", TESTS / "cut_networks.py")
 _load("random_networks", TESTS / "random_networks.py")
 _load("c_tools", TESTS / "c_tools.py")
+_load("browser", TESTS / "browser.py")
+_load("hand_made_report", TESTS / "hand_made_report.py")
 _load("broken_containers", TESTS / "broken_containers.py")
 FUZZ = ("seed_models", "mutations", "steps", "cases", "campaign", "tensor_files", "round_trips", "containers")
 for _name in (*FUZZ, "small_containers", "fuzz_c"):
     _load(_name, TESTS / "fuzz" / f"{_name}.py")
 for _name in ("figures", "peer_environment", "finished_runs", "tfmot_process", "tfmot_masks"):
     _load(_name, TESTS / "benchmarks" / f"{_name}.py")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-goldens", action="store_true", help="Rewrite files that tests hold code against.")
 
 
 @pytest.fixture(scope="session")

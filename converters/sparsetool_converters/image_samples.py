@@ -33,6 +33,8 @@ def fit_images(paths: Sequence[Path], inputs: Sequence[TensorInfo]) -> Array:
             f"pictures are for a model with one input of shape [1, height, width, 1 or 3]; this one has {shapes}"
         )
     (info,) = inputs
+    if -1 in info.shape_signature[1:3]:
+        raise CalibrationDataError(f"input {info.name!r} takes pictures of any size; give arrays of one")
     _, height, width, channels = info.shape
     pixels = np.stack([_pixels(path, (width, height), _MODES[channels]) for path in paths])
     pixels = pixels.reshape(len(paths), 1, height, width, channels)

@@ -229,7 +229,7 @@ def fit_samples(samples: Samples, inputs: Sequence[TensorInfo]) -> tuple[Array, 
         raise CalibrationDataError("samples differ in shape; all need the same here")
     n_samples = sample_count(samples)
     fitted = []
-    for array, info in zip(_in_order(samples, inputs), inputs, strict=True):
+    for array, info in zip(in_order(samples, inputs), inputs, strict=True):
         fit = _with_dtype(_with_shape(array, info), info)
         if fit.shape[0] != n_samples:
             raise CalibrationDataError(
@@ -283,8 +283,12 @@ def _arrays(samples: Array | Sequence[Array] | Mapping[str, Array]) -> list[Arra
     return list(samples.values()) if isinstance(samples, Mapping) else list(samples)
 
 
-def _in_order(samples: Array | Sequence[Array] | Mapping[str, Array], inputs: Sequence[TensorInfo]) -> list[Array]:
-    """Returns the arrays in the order of the inputs."""
+def in_order(samples: Array | Sequence[Array] | Mapping[str, Array], inputs: Sequence[TensorInfo]) -> list[Array]:
+    """Returns the arrays in the order of the inputs.
+
+    Raises:
+        CalibrationDataError: an input is missing or surplus.
+    """
     arrays = _arrays(samples)
     if isinstance(samples, Mapping) and not (len(arrays) == len(inputs) == 1):
         keys = [info.name if info.name in samples else info.signature_name for info in inputs]

@@ -12,6 +12,7 @@ from sparsetool.cli import (
     quantization_commands,
     reading_commands,
     recipe_commands,
+    report_commands,
     target_commands,
     verification_commands,
 )
@@ -43,16 +44,19 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (recipe_commands.run, recipe_commands.RUN_EXAMPLE),
     (recipe_commands.prune, recipe_commands.PRUNE_EXAMPLE),
     (recipe_commands.plot, recipe_commands.PLOT_EXAMPLE),
+    (report_commands.report, report_commands.REPORT_EXAMPLE),
     (conversion_commands.compress, conversion_commands.COMPRESS_EXAMPLE),
     (conversion_commands.plan, conversion_commands.PLAN_EXAMPLE),
     (conversion_commands.densify, conversion_commands.DENSIFY_EXAMPLE),
     (packing_commands.pack, packing_commands.PACK_EXAMPLE),
     (packing_commands.unpack, packing_commands.UNPACK_EXAMPLE),
     (verification_commands.verify, verification_commands.VERIFY_EXAMPLE),
+    (report_commands.diff, report_commands.DIFF_EXAMPLE),
     (bench_commands.bench, bench_commands.BENCH_EXAMPLE),
     (reading_commands.inspect, reading_commands.INSPECT_EXAMPLE),
     (target_commands.explain, target_commands.EXPLAIN_EXAMPLE),
     (quantization_commands.quantizations, quantization_commands.QUANTIZATIONS_EXAMPLE),
+    (report_commands.schema, report_commands.SCHEMA_EXAMPLE),
 )
 for command, example in COMMANDS:
     app.command(epilog=example)(command)

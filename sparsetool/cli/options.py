@@ -29,7 +29,7 @@ SamplesFile = Annotated[
     str | None,
     typer.Option(
         "--samples",
-        help="Inputs to compare outputs on: .npz, .npy, a folder of .npy files, or file.py:function; random ones if "
+        help="Inputs to run: .npz, .npy, a folder of .npy files or of pictures, or file.py:function; random ones if "
         "left out.",
     ),
 ]

@@ -66,11 +66,13 @@ def unpack(
     """Unpack a model to the file that the runtime maps."""
     from sparsetool.pipeline.formats import Format, named_beside
     from sparsetool.pipeline.unpack import unpack as unpack_file
+    from sparsetool.report.records import as_json as to_json
+    from sparsetool.report.small_records import UnpackRecord
 
     destination = output or named_beside(source, Format.TFLITE)
     size = unpack_file(source, destination, force=force)
     if as_json:
-        show_json({"schema_version": 1, "kind": "unpack", "output": str(destination), "disk_bytes": size})
+        show_json(to_json("unpack", UnpackRecord(output=str(destination), disk_bytes=size)))
         return
     show(f"{destination}: {size:,} bytes")
 

@@ -17,6 +17,7 @@ VERIFY_EXAMPLE = (
     "\b\nExamples:\n"
     "  sparsetool verify dense.tflite small.tflz --samples samples.npz\n"
     ""
+    "  sparsetool verify model.keras int8.tflite --samples x.npy --labels y.npy --max-drop 0.5%\n"
     "  sparsetool verify dense.tflite small.tflite --bisect\n"
     "  sparsetool verify dense.tflite small.tflite --certificate small.json\n"
     "  sparsetool verify --against small.json\n"
@@ -36,6 +37,18 @@ def verify(
             min=0,
             help="Largest error allowed, as a share of the output's largest value; weights may then differ, too.",
         ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="The right answer of each sample, .npy or file.py:function, for accuracy or --metric."),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="Instead of accuracy: file.py:function of (outputs, labels), the larger the better."),
+    ] = None,
+    max_drop: Annotated[
+        str | None,
+        typer.Option(help="The most that accuracy or the metric may fall, 0.5% or 0.005; all else may then differ."),
     ] = None,
     target: Annotated[
         str | None,
@@ -61,7 +74,7 @@ def verify(
 
     Weights must be equal, or what rounding makes of the reference's. Outputs must agree to 1e-5 of their largest value,
     or, if the candidate is quantized otherwise than the reference, to 10 dB of signal over noise; 3 dB for 4-bit
-    weights, 1 dB for 2-bit ones. --tolerance asks for something else instead. Exit code 4 if the candidate
+    weights, 1 dB for 2-bit ones. --tolerance or --max-drop ask for something else instead. Exit code 4 if the candidate
     fails, crashes or does not end, 6 if the target cannot run it.
     """
     screen.hush()
@@ -71,6 +84,9 @@ def verify(
         reference=reference,
         candidate=candidate,
         samples=samples,
+        labels=labels,
+        metric=metric,
+        max_drop=max_drop,
         tolerance=tolerance,
         target=target,
         bisect=bisect,

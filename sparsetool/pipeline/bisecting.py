@@ -21,9 +21,10 @@ from sparsetool.verify import (
     compare_outputs,
     run_model,
 )
-from sparsetool.verify.cut_points import CutPoint, constants_read, cut_points, depends_on_input, is_stateful
+from sparsetool.verify.cut_points import CutPoint, constants_read, cut_points, depends_on_input
 from sparsetool_converters.errors import CalibrationDataError, VerificationError
 from sparsetool_converters.model import Model, Operator, Subgraph, Tensor
+from sparsetool_converters.model.state import is_stateful
 from sparsetool_converters.passes.cut import ASSIGN_VARIABLE, cut
 from sparsetool_converters.samples import RandomSamples, Samples, fit_samples, sample_count
 from sparsetool_converters.tensor_info import Array, TensorInfo
@@ -83,6 +84,15 @@ class _Rows:
     compared: int
 
 
+@dataclass(frozen=True)
+class _Problem:
+    """What is wrong at an operator, and with which tensor; none is named where the model does not run."""
+
+    operator: int
+    text: str
+    tensor: str = ""
+
+
 class _Search:
     """One search; see `bisect` for the arguments."""
 
@@ -98,6 +108,7 @@ class _Search:
         self._candidate, self._graph = candidate, candidate.subgraphs[0]
         self._model_path, self._kernel_set = model_path, kernel_set
         self._tolerance, self._timeout_s, self._listener = tolerance, timeout_s, listener
+        self._makers = {t: i for i, o in enumerate(self._graph.operators) for t in o.outputs if t is not None}
         self._runs = self._most_runs = 0
         self._shown: dict[Tensor, RunOutput] = {}
 
@@ -177,21 +188,22 @@ class _Search:
         self._listener.progress("bisect", self._runs, self._most_runs)
         return run
 
-    def _problem(self, point: CutPoint, expected: FinishedRun, run: Run, rows: _Rows) -> tuple[str, str] | None:
-        """The first tensor that is out of tolerance, by its name, and why; None if all are within."""
+    def _problem(self, point: CutPoint, expected: FinishedRun, run: Run, rows: _Rows) -> _Problem | None:
+        """What is wrong with a part of the candidate, at the earliest operator that shows it; None if nothing is."""
         if not isinstance(run, FinishedRun):
-            return point.tensors[0][1].name, f"the model {run.problem}"
-        for (ours, theirs), found in zip(point.tensors, run.outputs, strict=True):
-            wanted = self._shown[ours]
-            wanted = replace(wanted, values=wanted.values[rows.compared : rows.last + 1])
-            found = replace(found, values=found.values[rows.compared - rows.first : rows.last + 1 - rows.first])
-            both = [replace(r, outputs=(output,)) for r, output in ((expected, wanted), (run, found))]
+            return _Problem(point.operator, f"the model {run.problem}")
+        found: list[_Problem] = []
+        for (ours, theirs), answer in zip(point.tensors, run.outputs, strict=True):
+            shown = _part(self._shown[ours], rows.compared, rows.last)
+            answer = _part(answer, rows.compared - rows.first, rows.last - rows.first)
+            count = rows.last - rows.compared + 1
+            both = [replace(r, outputs=(output,), n_samples=count) for r, output in ((expected, shown), (run, answer))]
             try:
                 (comparison,) = compare_outputs(both[0], both[1], stage=STAGE)
                 check(comparison, self._tolerance, stage=STAGE)
             except VerificationError as error:
-                return theirs.name, error.problem
-        return None
+                found.append(_Problem(self._makers.get(theirs, point.operator), error.problem, theirs.name))
+        return min(found, key=lambda problem: problem.operator, default=None)
 
     def _fewest_rows(self, end: CutPoint, expected: FinishedRun, run: Run) -> _Rows:
         """The samples that the search needs: those up to the first one that shows the problem, or that one alone."""
@@ -201,27 +213,27 @@ class _Search:
             if last and any(operator.name == ASSIGN_VARIABLE for operator in self._graph.operators):
                 raise _CannotTellError(f"the model {run.problem}, with a state that no part of it would have")
             return _Rows(0, last, 0)
-        first = self._first_bad(end, expected, run, cumulative=stateful)
-        return _Rows(0 if stateful else first, first, first)
-
-    def _first_bad(self, end: CutPoint, expected: FinishedRun, run: FinishedRun, *, cumulative: bool) -> int:
-        """The first sample that is out of tolerance, alone or with all that were before it."""
         for sample in range(expected.n_samples):
-            start = 0 if cumulative else sample
-            if self._problem(end, expected, run, _Rows(0, sample, start)) is not None:
-                return sample
-        raise AssertionError("all samples together are out of tolerance, so one of them is")
+            so_far, alone = _Rows(0, sample, 0), _Rows(0, sample, sample)
+            if not stateful and self._problem(end, expected, run, alone) is not None:
+                return _Rows(sample, sample, sample)
+            if stateful and self._problem(end, expected, run, so_far) is not None:
+                return so_far if self._problem(end, expected, run, alone) is None else alone
+        return _Rows(0, expected.n_samples - 1, 0)  # what is measured over all samples, no single one need show
 
-    def _between(self, good: CutPoint | None, bad: CutPoint, found: tuple[str, str]) -> BisectRecord:
+    def _between(self, good: CutPoint | None, bad: CutPoint, problem: _Problem) -> BisectRecord:
         """The record of a search that ended between two cut points."""
-        operators = self._moving(-1 if good is None else good.operator, bad.operator)
-        tensor, problem = found
+        after = -1 if good is None else good.operator
+        # What was right before, and is wrong with an operator more, is the work of that one.
+        index = problem.operator if problem.operator > after else bad.operator
+        operators, text = self._moving(after, index), problem.text
         if len(operators) > 1:
-            problem += f"; {len(operators)} operators lie between here and the last output that could be compared"
+            text += f"; {len(operators)} operators lie between here and the last output that could be compared"
+        outputs = self._graph.operators[index].outputs
         return self.record(
-            problem=problem,
-            index=bad.operator,
-            tensor=tensor,
+            problem=text,
+            index=index,
+            tensor=problem.tensor or next((tensor.name for tensor in outputs if tensor is not None), ""),
             before="" if good is None else good.tensors[0][1].name,
             weights=constants_read(self._graph, operators),
         )
@@ -230,7 +242,7 @@ class _Search:
         """The operators behind one index, up to another, whose outputs depend on the inputs."""
         moving = depends_on_input(self._graph)
         operators = self._graph.operators[after + 1 : until + 1]
-        return [operator for operator in operators if not moving.isdisjoint([*operator.outputs, *operator.inputs])]
+        return [operator for operator in operators if not moving.isdisjoint(operator.outputs)]
 
 
 def _sample_of(run: FailedRun | CrashedRun | TimedOutRun, n_samples: int) -> int:
@@ -239,6 +251,17 @@ def _sample_of(run: FailedRun | CrashedRun | TimedOutRun, n_samples: int) -> int
     if word == "sample":
         return int(number)
     return n_samples - 1 if word == "exit" else 0
+
+
+def _part(output: RunOutput, first: int, last: int) -> RunOutput:
+    """What a run answered to some of its samples, the last one included."""
+    if output.shapes is None:
+        return replace(output, values=output.values[first : last + 1])
+    sizes, shapes = [prod(shape) for shape in output.shapes], output.shapes[first : last + 1]
+    values = output.values.reshape(-1)[sum(sizes[:first]) : sum(sizes[: last + 1])]
+    if len(set(shapes)) == 1:
+        return replace(output, values=values.reshape(len(shapes), *shapes[0]), shapes=None)
+    return replace(output, values=values, shapes=shapes)
 
 
 def _that_fit(points: Sequence[CutPoint], n_samples: int) -> tuple[tuple[CutPoint, ...], int]:
@@ -268,12 +291,14 @@ def _fitted(samples: Samples, reference: Model, candidate: Model) -> tuple[list[
     """
     wanted, given = _inputs(reference), _inputs(candidate)
     ours = fit_samples(samples, wanted)
-    if isinstance(samples, RandomSamples):
-        samples = [i.dequantize(a) if i.is_quantized else a for i, a in zip(wanted, ours, strict=True)]
+    by_position = [info.dequantize(a) if info.is_quantized else a for info, a in zip(wanted, ours, strict=True)]
     try:
-        return list(ours), list(fit_samples(samples, given))
-    except CalibrationDataError as error:  # they fit the reference
-        raise _CannotTellError(f"the inputs are not the reference's: {error}") from error
+        return list(ours), list(fit_samples(by_position if isinstance(samples, RandomSamples) else samples, given))
+    except CalibrationDataError:  # they fit the reference; the names may be others
+        try:
+            return list(ours), list(fit_samples(by_position, given))
+        except CalibrationDataError as error:
+            raise _CannotTellError(f"the inputs are not the reference's: {error}") from error
 
 
 def _inputs(model: Model) -> list[TensorInfo]:

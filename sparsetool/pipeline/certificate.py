@@ -68,7 +68,7 @@ def read_certificate(path: Path) -> VerificationRecord:
         found = json.loads(path.read_text("utf-8"))
     except OSError as problem:
         raise ModelFormatError(str(path), f"cannot be read: {problem.strerror}") from problem
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:  # the latter for brackets that are nested without end
         raise ModelFormatError(str(path), f"is no certificate: {problem}") from problem
     if not isinstance(found, dict) or found.get("kind") != KIND:
         raise ModelFormatError(str(path), "is no certificate; sparsetool verify --certificate writes one")
@@ -95,6 +95,9 @@ def held_against(certificate: VerificationRecord, found: VerificationRecord, *, 
         name: of the certificate's file.
     """
     ours, theirs = (finite(asdict(record)) for record in (certificate, found))
+    for record in (ours, theirs):
+        for key in ("reference", "candidate", "data"):
+            del record[key]["name"]  # a file may have been renamed; its hash tells that it is the same
     other = [key for key in ENVIRONMENT if ours[key] != theirs[key]]
     lines = {key: list(_differences(key, ours[key], theirs[key])) for key in ours}
     tolerated = {*ENVIRONMENT, *(MEASURED if other else ())}

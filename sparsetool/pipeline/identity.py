@@ -4,6 +4,7 @@ import hashlib
 import platform
 from pathlib import Path
 
+from sparsetool.bench import this_processor
 from sparsetool.report.verification_record import ModelIdentity
 
 # Kernels are chosen by these; the first that a processor has stands for those that it implies.
@@ -43,11 +44,6 @@ def sha256_of(path: Path) -> str:
 
 def processor() -> str:
     """The machine's kind, with what the runtime chooses its kernels by, such as "x86_64 amx_int8 avx512_vnni"."""
-    try:
-        text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
-    except OSError:
-        return platform.machine()
-    lines = (line.partition(":") for line in text.splitlines())
-    found = next((set(value.split()) for key, _, value in lines if key.strip() in ("flags", "Features")), set())
+    found = this_processor().flags
     best = [next((flag for flag in group if flag in found), "") for group in _FLAGS]
     return " ".join([platform.machine(), *filter(None, best)])

@@ -1,16 +1,21 @@
 """Run two models beside each other, and tell everything that differs in what they answer."""
 
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 from sparsetool.pipeline.bisecting import bisect as first_bad_operator
 from sparsetool.pipeline.compress import VERIFY_SAMPLES
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.proof import output_records
+from sparsetool.pipeline.task_metric import Metric, measured, metric_name
 from sparsetool.report.bisect_record import BisectRecord
-from sparsetool.report.records import OutputRecord
+from sparsetool.report.records import GateRecord, MetricRecord, OutputRecord
 from sparsetool.report.verification_record import RunEndRecord, VerificationFinding
 from sparsetool.verify import (
     CrashedRun,
@@ -28,9 +33,29 @@ from sparsetool.verify.structure import entry_name, signature_key
 from sparsetool_converters.errors import CalibrationDataError, TargetError, VerificationError
 from sparsetool_converters.model import Model
 from sparsetool_converters.model.state import is_stateful
-from sparsetool_converters.samples import RandomSamples, Samples, sample_count, samples_for
+from sparsetool_converters.samples import RandomSamples, Samples, in_order, sample_count, samples_for
 
 STAGE = "verify"
+ROUNDING = 1e-9  # a drop of 0.1 % that was measured is no more than the 0.1 % that are allowed
+
+
+ANYTHING = Tolerance(max_relative_error=math.inf)
+"""For outputs that only a task metric judges; NaN and infinities that appear are findings all the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What the models are for.
+
+    Attributes:
+        labels: the right answer of each sample.
+        metric: a function of outputs and labels; accuracy if None.
+        max_drop: the most that the metric may fall; None to measure it only.
+    """
+
+    labels: npt.NDArray[Any]
+    metric: Metric | None = None
+    max_drop: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +67,8 @@ class OutputFindings:
         runs: how each run ended.
         findings: what is wrong with the candidate.
         notes: what could not be compared, and why.
+        metric: the task metric of the reference and of the candidate, on the kernels where it falls most.
+        gates: what the metric was held against.
         bisected: where the candidate begins to differ, if that was asked for and outputs differ.
     """
 
@@ -49,6 +76,8 @@ class OutputFindings:
     runs: tuple[RunEndRecord, ...]
     findings: tuple[VerificationFinding, ...]
     notes: tuple[str, ...]
+    metric: tuple[MetricRecord, ...]
+    gates: tuple[GateRecord, ...]
     bisected: BisectRecord | None
 
 
@@ -61,6 +90,7 @@ def compare_pair(
     tolerance: Tolerance,
     timeout_s: float,
     bisect: bool,
+    task: Task | None,
     listener: Listener,
 ) -> OutputFindings:
     """Run both models on the same samples on every kernel set, each signature, and compare what they answer.
@@ -75,6 +105,7 @@ def compare_pair(
         tolerance: what every output has to keep.
         timeout_s: seconds for each run.
         bisect: whether to name the first operator whose output leaves the tolerance.
+        task: what the models are for, if their metric is to be measured.
         listener: hears of progress.
 
     Raises:
@@ -92,7 +123,7 @@ def compare_pair(
             path.write_bytes(data)
         for number, (signature, given) in enumerate(calls):
             pair = _Pair(paths, signature, given, kernel_sets, timeout_s, listener, (2 * number, 2 * len(calls)))
-            _compare(pair, tolerance, found)
+            _compare(pair, tolerance, found, task if not number else None)
     bisected = None
     if bisect and found.first_bad is not None:
         kernel_set, signature, given = found.first_bad
@@ -113,6 +144,8 @@ def compare_pair(
         runs=tuple(found.runs),
         findings=tuple(found.findings),
         notes=tuple(found.notes),
+        metric=found.metric,
+        gates=found.gates,
         bisected=bisected,
     )
 
@@ -125,6 +158,8 @@ class _Found:
     records: list[OutputRecord] = field(default_factory=list)
     runs: list[RunEndRecord] = field(default_factory=list)
     findings: list[VerificationFinding] = field(default_factory=list)
+    metric: tuple[MetricRecord, ...] = ()
+    gates: tuple[GateRecord, ...] = ()
     first_bad: tuple[KernelSet, str, Samples] | None = None
 
 
@@ -156,13 +191,13 @@ class _Pair:
         )
 
 
-def _compare(pair: _Pair, tolerance: Tolerance, found: _Found) -> None:
+def _compare(pair: _Pair, tolerance: Tolerance, found: _Found, task: Task | None) -> None:
     """Run both models, and add what is found."""
     expected = pair.run(0, pair.samples)
     _tell_ends("reference", expected, pair.signature, found)
     finished = [run for run in expected.values() if isinstance(run, FinishedRun)]
     real = real_samples(pair.samples, finished[0].inputs) if finished else pair.samples
-    by_position = list(real.values()) if isinstance(real, Mapping) and finished else real
+    by_position = in_order(real, finished[0].inputs) if isinstance(real, Mapping) and finished else real
     try:
         answers = pair.run(1, real)
     except CalibrationDataError as error:  # they fit the reference
@@ -174,6 +209,8 @@ def _compare(pair: _Pair, tolerance: Tolerance, found: _Found) -> None:
             return
     _tell_ends("candidate", answers, pair.signature, found)
     comparison = compare_all(expected, answers, tolerance=tolerance)
+    if task is not None:
+        _measure_task(task, expected, answers, found)
     found.records += output_records(STAGE, comparison.comparisons)
     found.notes += [f"not compared on {skip.kernel_set}: the reference {skip.problem}" for skip in comparison.skipped]
     # A target that refuses the model wherever the reference runs cannot run it; on some kernels, it runs it wrong.
@@ -185,6 +222,30 @@ def _compare(pair: _Pair, tolerance: Tolerance, found: _Found) -> None:
         found.findings.append(_finding(kind, problem.output, problem.text, code))
     if comparison.problems and found.first_bad is None:
         found.first_bad = comparison.problems[0].kernel_set, pair.signature, real
+
+
+def _measure_task(
+    task: Task, expected: Mapping[KernelSet, Run], answers: Mapping[KernelSet, Run], found: _Found
+) -> None:
+    """The metric of both models where it falls most, and the gate on that."""
+    pairs = [
+        (k, measured(run, task.labels, task.metric), measured(other, task.labels, task.metric))
+        for k, run in expected.items()
+        if isinstance(run, FinishedRun) and isinstance(other := answers[k], FinishedRun)
+    ]
+    if not pairs:
+        return
+    kernel_set, before, after = max(pairs, key=lambda pair: pair[1] - pair[2])
+    name, drop = metric_name(task.metric), before - after
+    found.metric = tuple(MetricRecord(name=name, value=v, samples=len(task.labels)) for v in (before, after))
+    if task.max_drop is None:
+        return
+    kept = drop <= task.max_drop + ROUNDING
+    where = f"{kernel_set} kernels"
+    found.gates = (GateRecord(metric="max_drop", limit=task.max_drop, value=drop, where=where, kept=kept),)
+    if not kept:
+        text = f"{name} fell by {drop:.6g}, from {before:.6g} to {after:.6g}, with {where}; {task.max_drop:g} allowed"
+        found.findings.append(_finding("gate", "max_drop", text))
 
 
 def _finding(kind: str, where: str, text: str, exit_code: int = VerificationError.exit_code) -> VerificationFinding:

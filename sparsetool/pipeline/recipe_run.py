@@ -43,8 +43,8 @@ def run_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> Ru
     Args:
         path: the recipe.
         out: folder for the results, by default `runs` beside the recipe. Every artifact is put there as `.tflite`
-            and `.tflz`, with the sparse checkpoint and the record of its pruning for `draw_record`, and only after
-            all of them passed; last `run.json`, the record of it all.
+            and `.tflz`, with the sparse checkpoint and the record of its pruning that `draw_record` draws, and only
+            after all of them passed; last `run.json`, the record of it all.
         listener: hears of progress and of what is reused.
 
     Raises:

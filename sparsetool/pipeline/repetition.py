@@ -3,13 +3,18 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from sparsetool.pipeline.certificate import RepetitionRecord, held_against, read_certificate
 from sparsetool.pipeline.compress import TIMEOUT_S
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.identity import sha256_of
+from sparsetool.pipeline.pair_outputs import Task
 from sparsetool.pipeline.sample_source import samples_named
+from sparsetool.pipeline.task_metric import load_metric
 from sparsetool.pipeline.verify_pair import RANDOM, verify_pair
 from sparsetool.report.verification_record import ModelIdentity, VerificationRecord
+from sparsetool.shares import parse_share
 from sparsetool_converters.errors import CalibrationDataError, UsageError, VerificationError
 
 
@@ -20,6 +25,9 @@ class Question:
     reference: Path | None
     candidate: Path | None
     samples: str | None = None
+    labels: str | None = None
+    metric: str | None = None
+    max_drop: str | None = None
     tolerance: float | None = None
     target: str | None = None
     bisect: bool = False
@@ -41,10 +49,38 @@ def answer(question: Question, *, listener: Listener) -> VerificationRecord:
         samples=None if question.samples is None else samples_named(question.samples),
         samples_name="" if question.samples is None else _name(question.samples),
         tolerance=question.tolerance,
+        task=_task(question),
         target=question.target,
         bisect=question.bisect,
         timeout_s=question.timeout_s,
+        asked={name: None if text is None else _name(text) for name, text in _named(question).items()},
         listener=listener,
+    )
+
+
+def _named(question: Question) -> dict[str, str | None]:
+    return {"labels": question.labels, "metric": question.metric}
+
+
+def _task(question: Question) -> Task | None:
+    """What the models are for, if labels were given.
+
+    Raises:
+        UsageError: a metric or a limit without labels, or labels that are no single array.
+    """
+    if question.labels is None:
+        if question.metric is not None or question.max_drop is not None:
+            raise UsageError("--metric and --max-drop need the right answers: name them with --labels")
+        return None
+    if question.samples is None:
+        raise UsageError("--labels are those of the samples: name these with --samples")
+    labels = samples_named(question.labels)
+    if not isinstance(labels, np.ndarray):
+        raise CalibrationDataError(f"{question.labels}: holds several arrays; labels are one, an entry for each sample")
+    return Task(
+        labels=labels,
+        metric=None if question.metric is None else load_metric(question.metric, Path()),
+        max_drop=None if question.max_drop is None else parse_share(question.max_drop),
     )
 
 
@@ -66,18 +102,17 @@ def repeat(path: Path, question: Question, *, listener: Listener) -> RepetitionR
     home = path.parent
     reference = _certified(question.reference or home / certificate.reference.name, certificate.reference)
     candidate = _certified(question.candidate or home / certificate.candidate.name, certificate.candidate)
-    samples = question.samples
-    if samples is None and certificate.data.name != RANDOM:
-        samples = str(home / certificate.data.name)
-        if not (home / certificate.data.name.rpartition(".py:")[0]).exists():
-            raise CalibrationDataError(f"{samples}: there are no samples of this name; name them with --samples")
+    recorded = {**certificate.settings, "samples": None if certificate.data.name == RANDOM else certificate.data.name}
+    given = {"samples": question.samples, **_named(question)}
+    files = {name: text or _beside(home, _text(recorded.get(name)), name) for name, text in given.items()}
     settings = certificate.settings
     found = answer(
         replace(
             question,
             reference=reference,
             candidate=candidate,
-            samples=samples,
+            **files,
+            max_drop=None if settings.get("max_drop") is None else str(settings.get("max_drop")),
             tolerance=_number(settings.get("tolerance")),
             target=_text(settings.get("target")),
             bisect=bool(settings.get("bisect")),
@@ -86,6 +121,17 @@ def repeat(path: Path, question: Question, *, listener: Listener) -> RepetitionR
         listener=listener,
     )
     return held_against(certificate, found, name=path.name)
+
+
+def _beside(home: Path, name: str | None, option: str) -> str | None:
+    """The file of this name beside the certificate; None if the certificate names none."""
+    if name is None:
+        return None
+    file = name.rpartition(":")[0] if ".py:" in name else name
+    if not (home / file).exists():
+        kind = option if option.endswith("s") else f"{option}s"
+        raise CalibrationDataError(f"{home / file}: there are no {kind} of this name; name them with --{option}")
+    return str(home / name)
 
 
 def _certified(path: Path, identity: ModelIdentity) -> Path:

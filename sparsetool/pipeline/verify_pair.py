@@ -1,13 +1,13 @@
 """Compare any two models: what they show, their weights, and what they answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import sparsetool
 from sparsetool.pipeline.compress import TIMEOUT_S, VERIFY_SAMPLES
 from sparsetool.pipeline.events import Listener, Silence
 from sparsetool.pipeline.identity import identify, processor
-from sparsetool.pipeline.pair_outputs import compare_pair
+from sparsetool.pipeline.pair_outputs import ANYTHING, Task, compare_pair
 from sparsetool.pipeline.proof import COMPACTED, EXACT, HYBRID, LOSSY, is_hybrid, narrowest
 from sparsetool.pipeline.sources import load_source
 from sparsetool.pipeline.versions import installed_versions
@@ -37,10 +37,12 @@ def verify_pair(
     *,
     samples: SampleSource | None = None,
     tolerance: float | None = None,
+    task: Task | None = None,
     target: str | None = None,
     bisect: bool = False,
     timeout_s: float = TIMEOUT_S,
     samples_name: str = "samples",
+    asked: Mapping[str, str | None] | None = None,
     listener: Listener | None = None,
 ) -> VerificationRecord:
     """Compare two models: what they show to callers and their weights without a runtime, then their outputs.
@@ -55,10 +57,13 @@ def verify_pair(
         tolerance: largest error, as a share of an output's largest value; weights and wiring may then differ, too. By
             default 1e-5, or 10 dB of signal over noise where the candidate's weights have other types than the
             reference's; 3 dB for 4 bits, 1 dB for 2.
+        task: labels of the samples and, where it is not accuracy, the metric that they are for; with the most that it
+            may fall, outputs and weights may be off as far as they like.
         target: name of the runtime; by default the micro runtime where a model is stored for it, else LiteRT.
         bisect: whether to name the first operator whose output leaves the tolerance.
         timeout_s: seconds for each run.
         samples_name: what to call the samples in the record.
+        asked: more of what was asked for, by the option's name, to be kept in the record.
         listener: hears of progress.
 
     Returns:
@@ -71,14 +76,18 @@ def verify_pair(
     """
     paths = Path(reference), Path(candidate)
     wanted, found = loaded = tuple(load_source(path) for path in paths)
+    models = [Model.from_bytes(data, where=str(path)) for data, path in zip(loaded, paths, strict=True)]
     given = gather_samples(samples) if samples is not None else RandomSamples(n_samples=VERIFY_SAMPLES)
-    chosen = _target(target, wanted, found)
+    chosen = _target(target, models)
     require_runtime(chosen.kernel_sets)
     comparison = compare_weights(wanted, found)
     limit, lossy = _limit(wanted, found, paths, tolerance, comparison)
     static = _static_findings(wanted, found, comparison, lossy=lossy)
     notes = list(comparison.notes)
-    if tolerance is not None:  # whoever says how far outputs may be off expects weights to differ
+    gated = task is not None and task.max_drop is not None
+    if gated and tolerance is None:
+        limit = ANYTHING
+    if tolerance is not None or gated:  # whoever says what may be lost expects weights to differ
         notes += [str(finding) for finding in static if finding.kind != "structure"]
         static = [finding for finding in static if finding.kind == "structure"]
     runnable, doubt = _runnable_reference(wanted, LITERT if target is None else chosen)
@@ -93,6 +102,7 @@ def verify_pair(
         tolerance=limit,
         timeout_s=timeout_s,
         bisect=bisect,
+        task=task,
         listener=listener or Silence(),
     )
     findings = _gravest_first([*static, *outputs.findings, *_target_findings(found, chosen)])
@@ -107,12 +117,20 @@ def verify_pair(
         ),
         versions={"sparsetool": sparsetool.__version__, **installed_versions(*_runtimes(chosen), "numpy")},
         processor=processor(),
-        settings={"tolerance": tolerance, "target": target, "bisect": bisect, "timeout_s": timeout_s},
+        settings={
+            "tolerance": tolerance,
+            "max_drop": None if task is None else task.max_drop,
+            "labels_sha256": None if task is None else samples_digest(task.labels),
+            "target": target,
+            "bisect": bisect,
+            "timeout_s": timeout_s,
+            **(asked or {}),
+        },
         weights=comparison.records,
         runs=outputs.runs,
         outputs=outputs.records,
-        metric=(),
-        gates=(),
+        metric=outputs.metric,
+        gates=outputs.gates,
         findings=findings,
         notes=(*notes, *outputs.notes),
         bisected=outputs.bisected,
@@ -121,10 +139,10 @@ def verify_pair(
     )
 
 
-def _target(name: str | None, *models: bytes) -> Target:
+def _target(name: str | None, models: Sequence[Model]) -> Target:
     if name is not None:
         return target_named(name)
-    return TFLM if any(has_decode(Model.from_bytes(model)) for model in models) else LITERT
+    return TFLM if any(map(has_decode, models)) else LITERT
 
 
 def _runtimes(target: Target) -> tuple[str, ...]:

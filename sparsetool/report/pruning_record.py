@@ -62,7 +62,7 @@ class Metrics:
     """Loss and metrics, as Keras tells them: means of the epoch so far.
 
     Attributes:
-        steps: batches done before.
+        step: batches done before.
         values: by their names; None for one that is not finite.
     """
 

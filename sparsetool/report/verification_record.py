@@ -57,7 +57,10 @@ class WeightRecord:
         max_steps: largest difference in steps of the candidate's scale; None where it has none.
         zeros: zeros in the reference.
         zeros_kept: how many of these are zero in the candidate.
-        stored: how the candidate stores it: "dense", or its block.
+        stored_before: how the reference stores it: "dense", or its block.
+        stored: how the candidate stores it, likewise; empty where it has none.
+        bytes_before: what it takes in the reference, index vectors included.
+        bytes_after: the same in the candidate.
         block_size: largest block of the reference, outputs by inputs, all of whose zeros come in whole blocks;
             empty where they do not, or there are none.
         blocks_kept: whether every such block of zeros is one in the candidate; None where there are none.
@@ -76,7 +79,10 @@ class WeightRecord:
     max_steps: float | None
     zeros: int
     zeros_kept: int
+    stored_before: str
     stored: str
+    bytes_before: int
+    bytes_after: int
     block_size: tuple[int, ...]
     blocks_kept: bool | None
 
@@ -150,7 +156,7 @@ class VerificationRecord:
     data: DataIdentity
     versions: dict[str, str | None]
     processor: str
-    settings: dict[str, str | float | int | None]
+    settings: dict[str, bool | int | float | str | None]
     weights: tuple[WeightRecord, ...]
     runs: tuple[RunEndRecord, ...]
     outputs: tuple[OutputRecord, ...]

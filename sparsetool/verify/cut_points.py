@@ -16,7 +16,6 @@ from sparsetool.verify.pairing import PASSED_THROUGH, are_aligned, core_operator
 from sparsetool_converters.model import Model, Operator, Subgraph, Tensor
 from sparsetool_converters.passes.cut import ASSIGN_VARIABLE
 
-_STATEFUL = {ASSIGN_VARIABLE, "READ_VARIABLE", "VAR_HANDLE", "CALL_ONCE"}
 _COMPARABLE = {
     *("FLOAT16", "FLOAT32", "FLOAT64", "COMPLEX64", "COMPLEX128", "BOOL"),
     *("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"),
@@ -83,13 +82,6 @@ def depends_on_input(graph: Subgraph) -> set[Tensor]:
         if remembers or not found.isdisjoint(inputs):
             found.update(tensor for tensor in operator.outputs if tensor is not None)
     return found
-
-
-def is_stateful(model: Model) -> bool:
-    """Whether an answer may depend on the samples before."""
-    return any(operator.name in _STATEFUL for _, operator in model.operators()) or any(
-        tensor.fields.isVariable for graph in model.subgraphs for tensor in graph.tensors
-    )
 
 
 def constants_read(graph: Subgraph, operators: Iterable[Operator]) -> tuple[str, ...]:

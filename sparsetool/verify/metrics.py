@@ -55,7 +55,7 @@ def agreement_in_top(reference: Reals, candidate: Reals, places: int) -> Agreeme
     if places == 1:
         alike = theirs.argmax(axis=1) == best
     else:
-        largest = np.argsort(-theirs, axis=1, kind="stable")[:, :places]
+        largest = np.lexsort((-theirs, ~np.isnan(theirs)))[:, :places]  # NaN first, as argmax has it
         alike = (largest == best[:, np.newaxis]).any(axis=1)
     alike &= (np.isnan(ours) == np.isnan(theirs)).all(axis=1)
     agreeing = int(np.count_nonzero(alike))

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sparsetool_converters.errors import SparseToolError
 from sparsetool_converters.model import Model, Operator, Subgraph, Tensor
 from sparsetool_converters.model.decode_operator import DECODE, Decoded, decoded_constants
 from sparsetool_converters.passes.densify import MAX_OUTPUT_BYTES
@@ -55,6 +56,17 @@ class Constant:
     @property
     def is_sparse(self) -> bool:
         return self.decoded is not None or self.tensor.is_sparse
+
+    @property
+    def stored_bytes(self) -> int:
+        """What it takes in the file, index vectors included."""
+        if self.decoded is not None:
+            return self.decoded.stored_bytes
+        try:
+            index_bytes = self.tensor.encoded().index_bytes if self.tensor.is_sparse else 0
+        except SparseToolError:
+            index_bytes = 0  # they cannot be read
+        return self.tensor.buffer.nbytes + index_bytes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -265,7 +265,10 @@ class _Comparer:
                 max_steps=fields.max_steps,
                 zeros=int(np.count_nonzero(zeros)),
                 zeros_kept=int(np.count_nonzero(zeros & kept)),
+                stored_before=_stored(one),
                 stored="" if two is None else _stored(two),
+                bytes_before=one.stored_bytes,
+                bytes_after=0 if two is None else two.stored_bytes,
                 block_size=block or (),
                 blocks_kept=None if block is None or found is None else blocks_kept(zeros, kept, block),
             )

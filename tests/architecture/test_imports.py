@@ -9,14 +9,25 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-HEAVY = ("tensorflow", "keras", "jax", "torch", "litert_quantizer", "ai_edge_litert.interpreter", "matplotlib", "PIL")
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "jax",
+    "torch",
+    "litert_quantizer",
+    "ai_edge_litert.interpreter",
+    "matplotlib",
+    "PIL",
+    "jinja2",
+)
 DOORS = {
     # prune/training.py asks for deterministic kernels, which Keras has no word for
     "tensorflow": ("sparsetool/export.py", "sparsetool/prune/training.py"),
     "keras": ("sparsetool/export.py", "sparsetool/prune/"),
     "ai_edge_litert.interpreter": ("sparsetool/verify/", "sparsetool/bench/"),
     "matplotlib": ("sparsetool/report/plots/",),
-    "PIL": ("sparsetool/report/plots/",),
+    "PIL": ("sparsetool/report/plots/", "converters/sparsetool_converters/image_samples.py"),
+    "jinja2": ("sparsetool/report/html/",),
     "litert_quantizer": ("converters/sparsetool_converters/passes/quantize",),
 }
 

@@ -195,14 +195,15 @@ def test_an_exceeded_budget_is_3(sparsetool, model, untouched):
 
 def test_two_different_models_are_4(sparsetool, model, tmp_path):
     (tmp_path / "other.tflite").write_bytes(mlp([-WEIGHT]))
-    line = sparsetool("verify", model, "other.tflite").error(4)
-    assert line.startswith("verify: y: error ")
+    done = sparsetool("verify", model, "other.tflite")
+    assert done.failure(4).startswith("verify: weight: w0: 64 of 64 values differ")
+    assert done.out.count("\noutput: y: error ") == 3
 
 
 def test_a_model_that_crashes_the_runtime_is_4(sparsetool, models):
     weight = np.ones((512, 256), np.float32)
-    line = sparsetool("verify", models.fully_connected(weight), models.blocks_of_four_rows(weight)).error(4)
-    assert line.startswith("verify: the model crashed with SIGSEGV at sample 0")
+    line = sparsetool("verify", models.fully_connected(weight), models.blocks_of_four_rows(weight)).failure(4)
+    assert line.startswith("verify: run: the model crashed with SIGSEGV at sample 0")
 
 
 def test_a_model_that_does_not_end_is_4(sparsetool, models, untouched):

@@ -1,5 +1,7 @@
 """Any two models, compared by running both."""
 
+import re
+
 import numpy as np
 import pytest
 from models_in_memory import mlp
@@ -7,7 +9,7 @@ from models_in_memory import mlp
 from sparsetool.pipeline.conversion import Settings, convert
 from sparsetool.pipeline.verify_pair import verify_pair
 from sparsetool_converters.codec import compress as pack
-from sparsetool_converters.errors import CalibrationDataError, ModelFormatError, TargetError, VerificationError
+from sparsetool_converters.errors import CalibrationDataError, ModelFormatError, TargetError
 from sparsetool_converters.passes.quantize import Quantization
 
 WEIGHT = np.random.default_rng(3).uniform(0.5, 1, (4, 16)).astype(np.float32)
@@ -30,7 +32,9 @@ def test_a_model_is_identical_to_itself_on_every_kernel_set(written, dense_model
     assert [(o.kernel_set, o.output, o.identical) for o in record.outputs] == [
         (kernels, "y", True) for kernels in ("default", "no-delegates", "reference")
     ]
-    assert record.skipped == ()
+    assert (record.notes, record.findings) == ((), ())
+    assert (record.verdict, record.exit_code) == ("pass", 0)
+    assert [run.ended for run in record.runs] == 6 * ["finished"]
 
 
 def test_a_packed_encoded_model_answers_as_its_source(written, pruned_model, heard):
@@ -50,38 +54,48 @@ def test_a_quantized_model_is_compared_by_signal_to_noise(written, pruned_model,
 
 def test_a_tolerance_is_a_share_of_the_largest_value(written):
     one, other = written(mlp([WEIGHT])), written(mlp([WEIGHT * 1.01]), "other.tflite")
-    with pytest.raises(VerificationError, match=r"error .* is 0\.01 of the largest value"):
-        verify_pair(one, other)
+    record = verify_pair(one, other)
+    assert (record.verdict, record.exit_code) == ("fail", 4)
+    problems = [f.problem for f in record.findings if f.kind == "output"]
+    assert len(problems) == 3
+    assert all(re.search(r"error .* is 0\.01 of the largest value", problem) for problem in problems)
     record = verify_pair(one, other, tolerance=0.011)
+    assert (record.verdict, record.exit_code) == ("pass", 0)
     assert all(0.009 < o.relative_error < 0.011 for o in record.outputs)
 
 
 @pytest.mark.parametrize(
     ("other", "problem"),
     [
-        (mlp([WEIGHT[:2]]), r"verify: outputs are y \[1, 2\] FLOAT32, not y \[1, 4\] FLOAT32"),
-        (mlp([WEIGHT[:, :8]]), r"verify: inputs are x \[1, 8\] FLOAT32, not x \[1, 16\] FLOAT32"),
-        (mlp([-WEIGHT]), r"verify: y: error"),
+        (mlp([WEIGHT[:2]]), r"structure: y: output 0 is y \[1, 2\] FLOAT32 instead of y \[1, 4\] FLOAT32"),
+        (mlp([WEIGHT[:, :8]]), r"structure: x: input 0 is x \[1, 8\] FLOAT32 instead of x \[1, 16\] FLOAT32"),
+        (mlp([-WEIGHT]), r"output: y: error"),
     ],
     ids=["outputs", "inputs", "weights"],
 )
 def test_two_different_models_are_told_apart(written, dense_model, other, problem):
-    with pytest.raises(VerificationError, match=problem):
-        verify_pair(written(dense_model), written(other, "other.tflite"))
+    record = verify_pair(written(dense_model), written(other, "other.tflite"))
+    assert (record.verdict, record.exit_code) == ("fail", 4)
+    assert any(re.match(problem, str(finding)) for finding in record.findings)
 
 
 def test_a_candidate_that_crashes_the_runtime_fails(models):
     weight = np.ones((512, 256), np.float32)
     reference, crashing = models.fully_connected(weight), models.blocks_of_four_rows(weight)
-    with pytest.raises(VerificationError, match="the model crashed with SIGSEGV"):
-        verify_pair(reference, crashing)
+    record = verify_pair(reference, crashing)
+    assert (record.verdict, record.exit_code) == ("fail", 4)
+    assert "the model crashed with SIGSEGV" in record.findings[0].problem
+    assert [o.kernel_set for o in record.outputs if o.identical] == ["reference"]
 
 
-def test_kernel_sets_that_cannot_run_the_reference_are_named(models):
+def test_a_reference_that_crashes_as_stored_is_run_with_dense_weights(models):
     weight = np.ones((512, 256), np.float32)
     record = verify_pair(models.blocks_of_four_rows(weight), models.fully_connected(weight))
-    assert [o.kernel_set for o in record.outputs] == ["reference"]
-    assert [s.partition(":")[0] for s in record.skipped] == ["default", "no-delegates"]
+    assert [(o.kernel_set, o.identical) for o in record.outputs] == [
+        (kernels, True) for kernels in ("default", "no-delegates", "reference")
+    ]
+    assert (record.verdict, record.findings) == ("pass", ())
+    assert record.notes[0].startswith("the reference is run with dense weights, since as stored it is no reference")
 
 
 def test_a_reference_that_runs_nowhere_is_what_the_target_cannot_run(models):

@@ -52,7 +52,7 @@ def test_numbers_of_a_small_case():
     assert comparison.max_abs_reference == 4.0
     assert comparison.relative_error == 0.25
     assert comparison.sqnr_db == pytest.approx(10 * math.log10(21 / 2))
-    assert comparison.top1_agreement == 1.0
+    assert (comparison.top1.agreeing, comparison.top1.decisions, comparison.top1.share) == (2, 2, 1.0)
     assert comparison.max_lsb is None
     assert str(comparison.first_difference) == "2.0 became 1.0 at [1, 0]"
 
@@ -131,8 +131,10 @@ def test_complex_parts_are_compared_apart():
 
 def test_top1_agreement_is_the_share_of_samples():
     one, other = np.float32([[1, 2], [2, 1], [1, 2], [1, 2]]), np.float32([[1, 2], [1, 2], [1, 3], [0, 2]])
-    assert compare(one, other).top1_agreement == 0.75
-    assert compare(one[:, :1], other[:, :1]).top1_agreement is None
+    top1 = compare(one, other).top1
+    assert (top1.agreeing, top1.decisions, top1.share) == (3, 4, 0.75)
+    assert 0.0 < top1.low < 0.75 < top1.high < 1.0
+    assert compare(one[:, :1], other[:, :1]).top1 is None
 
 
 def test_outputs_belong_together_by_position():
@@ -202,3 +204,18 @@ def test_relative_error_is_at_least_what_the_noise_ratio_implies(reference, nois
         # root mean square error <= max error, and max |reference| * sqrt(n) >= its norm
         bound = 10 ** (comparison.sqnr_db / 20) * comparison.max_abs_error * math.sqrt(20)
         assert bound >= comparison.max_abs_reference * (1 - 1e-9)
+
+
+@given(hnp.arrays(np.float32, (3, 4)), hnp.arrays(np.float32, (3, 4)))
+def test_nan_and_infinities_are_counted_where_the_other_side_has_none(ours, theirs):
+    comparison = compare(ours, theirs)
+    assert comparison.nan == sum(math.isnan(a) != math.isnan(b) for a, b in zip(ours.flat, theirs.flat, strict=True))
+    infinite = [(a, b) for a, b in zip(ours.flat, theirs.flat, strict=True) if math.isinf(a) or math.isinf(b)]
+    assert comparison.infinite == sum(a != b for a, b in infinite)
+
+
+def test_a_nan_or_an_infinity_on_one_side_breaks_any_tolerance():
+    comparison = compare([[1.0, 2.0, 3.0]], [[1.0, np.nan, INF]])
+    assert (comparison.nan, comparison.infinite) == (1, 1)
+    with pytest.raises(VerificationError, match="1 NaN and 1 infinities on one side only"):
+        check(comparison, Tolerance(min_top1_agreement=0.0), stage="encode")

@@ -1,0 +1,73 @@
+"""The kinds of JSON documents that the command line prints or that files hold, and the schema of each."""
+
+import difflib
+import json
+from typing import Any
+
+from sparsetool.pipeline.certificate import RepetitionRecord
+from sparsetool.pipeline.pack import PackRecord
+from sparsetool.report.bench_record import BenchRecord
+from sparsetool.report.diff_record import DiffRecord
+from sparsetool.report.inspection import InspectionRecord
+from sparsetool.report.measured_record import MeasuredRecord
+from sparsetool.report.plans import PlanRecord
+from sparsetool.report.pruning_plan import PruningPlan
+from sparsetool.report.pruning_record import Numbers
+from sparsetool.report.records import ArtifactRecord, RunRecord, TrainingRecord
+from sparsetool.report.report_record import ReportRecord
+from sparsetool.report.schemas import schema_of
+from sparsetool.report.small_records import QuantizationsRecord, UnpackRecord
+from sparsetool.report.target_records import ExplanationRecord, TargetCheckRecord
+from sparsetool.report.verification_record import VerificationRecord
+from sparsetool_converters.codec import Accounting
+from sparsetool_converters.errors import UsageError
+
+DOCUMENTS: dict[str, Any] = {
+    "bench": BenchRecord,
+    "compress": ArtifactRecord,
+    "densify": ArtifactRecord,
+    "diff": DiffRecord,
+    "explain": ExplanationRecord,
+    "inspect": InspectionRecord,
+    "measured": MeasuredRecord,
+    "pack": PackRecord,
+    "packing": Accounting,
+    "plan": PlanRecord,
+    "prune": TrainingRecord,
+    "prune plan": PruningPlan,
+    "pruning record": Numbers,
+    "quantizations": QuantizationsRecord,
+    "report": ReportRecord,
+    "run": RunRecord,
+    "targets check": TargetCheckRecord,
+    "unpack": UnpackRecord,
+    "verify": VerificationRecord,
+    "verify against": RepetitionRecord,
+}
+
+
+def document_schema(kind: str) -> dict[str, Any]:
+    """The JSON Schema of a kind of document.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
+    if kind not in DOCUMENTS:
+        near = difflib.get_close_matches(kind, DOCUMENTS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(DOCUMENTS)}"
+        raise UsageError(f"no document is of the kind {kind!r}; {hint}")
+    return schema_of(kind, DOCUMENTS[kind])
+
+
+def schema_text(kind: str) -> str:
+    """The schema as it is printed, and kept in docs/schemas.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
+    return json.dumps(document_schema(kind), indent=2) + "\n"
+
+
+def file_name(kind: str) -> str:
+    """The name of the file in docs/schemas."""
+    return f"{kind.replace(' ', '-')}.json"
