@@ -78,7 +78,7 @@ def prune(
 
 
 def plot(
-    record: Annotated[Path, typer.Argument(help="The folder that sparsetool prune --record wrote.")],
+    record: Annotated[Path, typer.Argument(help="The folder that sparsetool prune --record wrote, or that of a run.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for the pictures; by default that of the record.")
     ] = None,

@@ -108,6 +108,8 @@ def train(
         if recorder is not None:
             recorder.restore(saved_recording(state))
         if first_step % batches.steps_per_epoch:
+            # Keras makes the variables of metrics at the first batch, which would be too late.
+            model._symbolic_build(data_batch=tuple(array[:1] for array in data))
             before.append(_GoOnWithMetrics(saved_metrics(state)))
     if recorder is not None:
         after.append(_Progress(lambda done, _, metrics: recorder.metrics(done, metrics), first_step, steps))

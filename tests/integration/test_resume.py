@@ -26,21 +26,21 @@ def place(folder):
     return folder
 
 
-def states(folder):
-    """The state that a run keeps, if there is one, and when it was written."""
-    return {path.name: path.stat().st_mtime_ns for path in (folder / "runs" / ".work").glob("*.state")}
+def states(folder, phase=""):
+    """The state that a run keeps of a phase, if there is one, and when it was written."""
+    return {path.name: path.stat().st_mtime_ns for path in (folder / "runs" / ".work").glob(f"{phase}*.state")}
 
 
-def killed(folder, delay_s):
-    """What a run said that was killed so long after it first saved how far it had come."""
-    before = states(folder)
+def killed(folder, delay_s, phase=""):
+    """What a run said that was killed so long after it first saved how far it had come, in this phase or in any."""
+    before = states(folder, phase)
     with subprocess.Popen(
         command("prune", "recipe.toml"), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, env=dict(os.environ),
     ) as process:  # fmt: skip
         end = time.monotonic() + LONGEST_WAIT_S
         while process.poll() is None and time.monotonic() < end:
-            if not states(folder).items() <= before.items():
+            if not states(folder, phase).items() <= before.items():
                 break
             time.sleep(0.002)
         time.sleep(delay_s)
@@ -61,7 +61,8 @@ def undisturbed(tmp_path_factory):
 def test_ten_kills_leave_no_trace_in_the_result(undisturbed, tmp_path):
     folder = place(tmp_path / "killed")
     rng = np.random.default_rng(6)
-    said = [line for _ in range(KILLS) for line in killed(folder, rng.uniform(0.0, 0.25)).said]
+    phases = ["train-dense"] * (KILLS // 2) + ["train-pruned"] * (KILLS - KILLS // 2)
+    said = [line for phase in phases for line in killed(folder, rng.uniform(0.0, 0.25), phase).said]
     finished = run(folder, "prune", "recipe.toml", "--json")
     assert finished.code == 0, finished.err
     resumed = [line for line in (*said, *finished.said) if ": goes on after step " in line]
