@@ -18,10 +18,11 @@ def plain_table(title: str) -> Table:
 
 
 def artifact_table(artifacts: Sequence[ArtifactRecord]) -> Table:
-    """Sizes in bytes, their ratio to the first artifact's, and accuracy."""
+    """Sizes in bytes, their ratio to the first artifact's, and accuracy or the user's own metric."""
     table = plain_table("Sizes in bytes; ratios to the first row")
     table.add_column("model", no_wrap=True)
-    for column in ("disk", "gzip -9", "zstd -19", "wire", "disk ratio", "wire ratio", "test accuracy"):
+    metric = next((a.metric.name for a in artifacts if a.metric is not None), "accuracy")
+    for column in ("disk", "gzip -9", "zstd -19", "wire", "disk ratio", "wire ratio", f"test {metric}"):
         table.add_column(column, justify="right", no_wrap=True)
     first = artifacts[0].sizes
     for artifact in artifacts:
@@ -31,9 +32,15 @@ def artifact_table(artifacts: Sequence[ArtifactRecord]) -> Table:
             *(f"{size:,}" for size in (sizes.disk, sizes.gzip, sizes.zstd, sizes.wire)),
             f"{first.disk / sizes.disk:.1f}x",
             f"{first.wire / sizes.wire:.1f}x",
-            "" if artifact.accuracy is None else f"{artifact.accuracy.percent:.2f} %",
+            _on_test_set(artifact),
         )
     return table
+
+
+def _on_test_set(artifact: ArtifactRecord) -> str:
+    if artifact.metric is not None:
+        return f"{artifact.metric.value:.4g}"
+    return "" if artifact.accuracy is None else f"{artifact.accuracy.percent:.2f} %"
 
 
 def layer_table(training: TrainingRecord) -> Table:

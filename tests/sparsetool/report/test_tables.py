@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from sparsetool.report.records import LayerRecord, Sizes, TrainingRecord
+from sparsetool.report.records import LayerRecord, MetricRecord, Sizes, TrainingRecord
 from sparsetool.report.tables import artifact_table, layer_table, output_table, tensor_table
 
 
@@ -33,6 +33,13 @@ def test_sizes_are_exact_and_ratios_are_to_the_first_row(artifact):
 def test_every_size_has_its_word(artifact):
     text = rendered(artifact_table([artifact]))
     assert all(word in text for word in ("bytes", "disk", "gzip -9", "zstd -19", "wire", "test accuracy"))
+
+
+def test_a_metric_of_the_users_own_stands_in_the_place_of_accuracy(artifact):
+    measured = replace(artifact, accuracy=None, metric=MetricRecord(name="f1", value=0.87654, samples=99))
+    text = rendered(artifact_table([measured]))
+    assert "test f1" in text
+    assert cells(text, "small")[-1] == "0.8765"
 
 
 def test_layers_show_zeros_beside_what_was_asked_for():
