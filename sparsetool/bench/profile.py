@@ -11,6 +11,7 @@ import numpy as np
 from sparsetool.bench.process import Setup, TimedProcess
 from sparsetool.bench.rounds import Contestant, describe_inputs
 from sparsetool_converters.errors import SparseToolError
+from sparsetool_converters.model import Model
 from sparsetool_converters.samples import Samples, fit_samples
 
 _WORKER = Path(__file__).with_name("profile_worker.py")
@@ -58,12 +59,22 @@ def profile_operators(contestant: Contestant, *, samples: Samples, setup: Setup,
             inputs = describe_inputs(contestant, path, folder, setup)
             for position, array in enumerate(fit_samples(samples, inputs)):
                 np.save(folder / f"input_{position}.npy", array[:1], allow_pickle=False)
+            path.write_bytes(of_fixed_shapes(contestant.model))
             with TimedProcess(contestant.name, path, folder, setup, _WORKER) as process:
                 answer = process.ask("profile", names=[info.name for info in inputs], invokes=invokes)
         except SparseToolError as problem:
             return Profile(operators=(), problem=str(problem))
     operators = operators_of(str(answer["summary"]).splitlines())
     return Profile(operators=operators, problem="" if operators else "the runtime's profiler saw no operator")
+
+
+def of_fixed_shapes(model: bytes) -> bytes:
+    """The same model with dimensions that may be resized fixed at what the file gives, which the profiler asks for."""
+    edited = Model.from_bytes(model)
+    for graph in edited.subgraphs:
+        for tensor in graph.tensors:
+            tensor.fields.shapeSignature = None
+    return edited.to_bytes()
 
 
 def operators_of(lines: Sequence[str]) -> tuple[OperatorTime, ...]:

@@ -31,8 +31,8 @@ def _sheets(measured: MeasuredArtifact) -> list[Sheet]:
     bench = measured.bench
     ratios = {ratio.quantity: ratio for ratio in bench.ratios}
     columns = (
-        Column("of"), bench.reference.name, "quartiles", "runs", bench.candidate.name, "quartiles", "runs",
-        "ratio", "99 % interval", "rounds", Column("verdict"),
+        Column("of"), Column("verdict"), "ratio", "99 % interval", "rounds", bench.reference.name, "quartiles", "runs",
+        bench.candidate.name, "quartiles", "runs",
     )  # fmt: skip
     rows = [_row(quantity, bench, ratios.get(quantity)) for quantity in _QUANTITIES]
     how = f"{bench.kernel_set} kernels, {plural(bench.threads, 'thread')}, {bench.runtime}, {bench.processor}"
@@ -48,15 +48,15 @@ def _row(quantity: str, bench: BenchRecord, ratio: RatioRecord | None) -> tuple[
     spreads = (getattr(bench.reference, quantity), getattr(bench.candidate, quantity))
     cells = [cell for spread in spreads for cell in _spread(quantity, spread)]
     if ratio is None:
-        return (_QUANTITIES[quantity], *cells, NOTHING, NOTHING, NOTHING, NOTHING)
+        return (_QUANTITIES[quantity], NOTHING, NOTHING, NOTHING, NOTHING, *cells)
     verdict = Cell(ratio.verdict, _TONES.get(ratio.verdict, Tone.QUIET))
     return (
         _QUANTITIES[quantity],
-        *cells,
+        verdict,
         f"{ratio.ratio:.3f}",
         f"{ratio.low:.3f} to {ratio.high:.3f}",
         count(ratio.rounds),
-        verdict,
+        *cells,
     )
 
 

@@ -6,6 +6,7 @@ from models_in_memory import mlp
 
 from sparsetool.bench import Contestant, Setup, profile_operators
 from sparsetool.bench.profile import operators_of
+from sparsetool_converters.model import Model
 from sparsetool_converters.samples import RandomSamples
 from sparsetool_converters.targets import KernelSet
 
@@ -20,10 +21,12 @@ TABLE = """\
 """  # noqa: E501
 
 
-def profile(kernel_set: KernelSet):
-    weights = [np.ones((512, 512), np.float32), np.ones((4, 512), np.float32)]
+DENSE = mlp([np.ones((512, 512), np.float32), np.ones((4, 512), np.float32)])
+
+
+def profile(kernel_set: KernelSet, model: bytes = DENSE):
     return profile_operators(
-        Contestant(name="dense", model=mlp(weights)),
+        Contestant(name="dense", model=model),
         samples=RandomSamples(n_samples=1),
         setup=Setup(kernel_set=kernel_set, threads=1, timeout_s=60),
         steady_ms=1.0,
@@ -55,3 +58,12 @@ def test_the_reference_kernels_have_no_profile_and_it_says_so():
     found = profile(KernelSet.REFERENCE)
     assert found.operators == ()
     assert found.problem.endswith("the runtime's profiler does not run the reference kernels")
+
+
+def test_a_batch_that_may_be_resized_is_profiled_as_the_file_gives_it():
+    model = Model.from_bytes(DENSE)
+    graph = model.subgraphs[0]
+    for tensor in (*graph.inputs, *graph.outputs):
+        tensor.fields.shapeSignature = np.array([-1, *tensor.shape[1:]], np.int32)
+    found = profile(KernelSet.DEFAULT, model.to_bytes())
+    assert (found.problem, len(found.operators) > 0) == ("", True)
