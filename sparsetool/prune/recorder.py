@@ -110,7 +110,15 @@ class PruningRecorder:
         return arrays
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what another recorder of the same pruner had seen."""
+        """Go on from what another recorder of the same pruner had seen.
+
+        Raises:
+            PruningError: there was none, so the record would lack its beginning.
+        """
+        if not state:
+            raise PruningError(
+                "state", "was saved without a recorder; train on without one, or begin again to have all recorded"
+            )
         series = json.loads(state["series"].tobytes())
         count = len(self._weights)
 

@@ -24,7 +24,7 @@ from sparsetool.prune.torch_generator import generator_state, set_generator_stat
 from sparsetool_converters.errors import ModelFormatError, OutputError
 
 _METRICS, _RECORDED = "metrics/", "recorded/"
-FORMAT, VERSION = "sparsetool training state", 1
+FORMAT, VERSION = "sparsetool training state", 2
 Array = NDArray[Any]
 
 

@@ -137,6 +137,24 @@ def test_a_thinned_series_goes_on_as_if_it_had_not_been_put_away(count, later):
     assert second.state(int) == whole.state(int)
 
 
+def test_training_that_began_without_a_recorder_is_not_recorded_from_its_middle(build, samples, tmp_path):
+    settings = prune.TrainingSettings(epochs=1, batch_size=20, save_every_steps=4)
+    state = tmp_path / "state"
+
+    def made():
+        model = build()
+        return model, prune.Pruner(model, prune.ConstantSparsity(0.5, 0))
+
+    model, pruner = made()
+    prune.train(model, samples, settings, pruner=pruner, state=state)
+    model, pruner = made()
+    recorder = prune.PruningRecorder(pruner, steps=10, steps_per_epoch=10)
+    with pytest.raises(prune.PruningError, match="state: was saved without a recorder") as refusal:
+        prune.train(model, samples, settings, pruner=pruner, state=state, recorder=recorder)
+    assert "\n" not in str(refusal.value)
+    assert recorder.record().numbers.metrics == ()
+
+
 def test_a_recorder_that_takes_over_tells_what_the_first_has_seen(recorded):
     _, pruner, recorder, _ = recorded
     recorder.metrics(20, {"loss": 0.1 + 0.2})

@@ -1,5 +1,7 @@
 """Training that is broken off and goes on from a file ends with the same bits."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -280,6 +282,22 @@ def test_a_file_that_is_no_state_is_refused_in_one_line(tmp_path):
             prune.load_training_state(tmp_path / name, model)
         assert "\n" not in str(refusal.value)
         assert str(tmp_path / name) in str(refusal.value)
+
+
+def test_a_state_of_another_version_is_refused_by_its_number(trained, tmp_path):
+    model, pruner = trained
+    path = tmp_path / "state"
+    prune.save_training_state(path, model, pruner)
+    with np.load(path) as members:
+        arrays = dict(members)
+    header = json.loads(arrays["header"].tobytes())
+    arrays["header"] = np.frombuffer(json.dumps({**header, "version": header["version"] - 1}).encode(), np.uint8)
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+    with pytest.raises(
+        ModelFormatError, match=f"its header tells of 'sparsetool training state', version {header['version'] - 1}"
+    ):
+        prune.saved_steps(path)
 
 
 def test_damage_anywhere_is_found_or_does_no_harm(trained, tmp_path):
