@@ -1,4 +1,4 @@
-"""Trains on whatever backend Keras is set to, whole and broken off, and prints a hash of all variables of each."""
+"""Trains on whatever backend Keras is set to, whole and broken off; prints a hash of variables and record of each."""
 
 import hashlib
 import sys
@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from sparsetool import prune
+from sparsetool.report.pruning_record import record_files
 
 
 class BrokenOffError(Exception):
@@ -20,13 +21,14 @@ def build():
     return keras.Sequential(
         [
             keras.Input((8, 8, 1)),
-            layers.Conv2D(4, 3),
+            layers.Conv2D(4, 3, name="conv"),
             layers.BatchNormalization(),
             layers.Flatten(),
             layers.Dropout(0.3),
-            layers.Dense(16, activation="relu"),
-            layers.Dense(4),
-        ]
+            layers.Dense(16, activation="relu", name="hidden"),
+            layers.Dense(4, name="logits"),
+        ],
+        name="network",
     )
 
 
@@ -45,13 +47,18 @@ def train(state, stops):
     while True:
         model = build()
         pruner = prune.Pruner(model, prune.PolynomialDecay(0.2, 0.8, 5, 25, frequency=5))
+        pruner.plan(steps=33, steps_per_epoch=11)
+        recorder = prune.PruningRecorder(pruner, steps=33, steps_per_epoch=11)
         try:
-            prune.train(model, (x, y), settings, pruner=pruner, on_progress=on_progress, state=state)
+            prune.train(model, (x, y), settings, pruner=pruner, on_progress=on_progress, state=state, recorder=recorder)
         except BrokenOffError:
             continue
         pruner.check()
         values = [keras.ops.convert_to_numpy(v) for v in (*model.variables, *model.optimizer.variables)]
-        return hashlib.sha256(b"".join(np.ascontiguousarray(value).tobytes() for value in values)).hexdigest()
+        record = recorder.record()
+        assert [metrics.step for metrics in record.numbers.metrics] == list(range(1, 34))
+        parts = [*(np.ascontiguousarray(value).tobytes() for value in values), *record_files(record).values()]
+        return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 if __name__ == "__main__":
