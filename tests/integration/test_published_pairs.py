@@ -8,7 +8,6 @@ from sparsetool.pipeline.events import Silence
 from sparsetool.pipeline.verify_pair import verify_pair
 from sparsetool.verify.pairing import constants_of
 from sparsetool_converters.codec import pack
-from sparsetool_converters.errors import TargetError
 from sparsetool_converters.model import Buffer, Model
 from sparsetool_converters.model.state import is_stateful
 from sparsetool_converters.passes import Canonicalize, Compact, Densify, EncodeSparse
@@ -123,10 +122,20 @@ def test_another_model_fails(published_model, judged, name, wrong):
     assert {"structure"} <= {f.kind for f in record.findings}
 
 
-def test_a_model_with_an_operator_that_the_runtime_lacks_is_no_reference(published_model):
+def test_a_custom_operator_that_only_the_delegate_has_is_compared_there_and_noted_elsewhere(published_model):
     path = published_model("selfie_segmentation.tflite")
-    with pytest.raises(TargetError, match="Convolution2DTransposeBias"):
-        verify_pair(path, path, samples=TWO)
+    assert "Convolution2DTransposeBias" in {
+        operator.name for _, operator in Model.from_bytes(path.read_bytes()).operators()
+    }
+    record = verify_pair(path, path, samples=TWO)
+    assert record.verdict == "pass"
+    assert {output.kernel_set for output in record.outputs} == {"default"}
+    assert {(run.kernel_set, run.ended) for run in record.runs} == {
+        ("default", "finished"),
+        ("no-delegates", "failed"),
+        ("reference", "failed"),
+    }
+    assert sum("Convolution2DTransposeBias" in note for note in record.notes) == 2
 
 
 @pytest.mark.parametrize(("name", "remembers"), [(WORDS, True), (EMBEDDING, False)])
