@@ -2,86 +2,33 @@
 
 import difflib
 import tomllib
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
-from sparsetool.budget import parse_size
-from sparsetool.shares import parse_share
-from sparsetool.spans import Span, parse_span
+from sparsetool.recipe_fields import (
+    Fraction,
+    Function,
+    Interval,
+    Limit,
+    Moment,
+    MomentOrNever,
+    OnFailure,
+    Positive,
+    QuantizationName,
+    Section,
+    Share,
+    Size,
+    Steps,
+)
 from sparsetool_converters.costs import Objective
 from sparsetool_converters.errors import RecipeError, UsageError
 from sparsetool_converters.passes.quantize_layers import LayerRecipe, check_layer
-from sparsetool_converters.passes.recipes import Quantization, recipe_named
+from sparsetool_converters.passes.recipes import Quantization
 
 
-class OnFailure(StrEnum):
-    """What becomes of an artifact that a weight breaks."""
-
-    FAIL = "fail"
-    """Nothing is written."""
-    KEEP_DENSE = "keep-dense"
-    """The weight stays as it was before the stage that breaks it."""
-
-
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Steps = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
-
-
-def _size(value: Any) -> Any:
-    try:
-        return parse_size(value) if isinstance(value, str) else value
-    except UsageError as problem:
-        raise ValueError(str(problem)) from problem
-
-
-def _at_least(least: int) -> BeforeValidator:
-    def check(value: Any) -> Any:
-        try:
-            steps = parse_span(value)
-        except UsageError as problem:
-            raise ValueError(str(problem)) from problem
-        if isinstance(steps, int) and steps < least:
-            raise ValueError(f"must be {least} or more")
-        return value
-
-    return BeforeValidator(check)
-
-
-def _share(value: Any) -> Any:
-    try:
-        return parse_share(value)
-    except UsageError as problem:
-        raise ValueError(str(problem)) from problem
-
-
-Share = Annotated[float, BeforeValidator(_share)]  # 0.005, "0.5%"
-Limit = Annotated[float, Field(ge=0)]
-Size = Annotated[int, BeforeValidator(_size), Field(ge=0)]
-Moment = Annotated[Span, _at_least(0)]  # 500, "2 epochs", "25%"
-MomentOrNever = Annotated[Span, _at_least(-1)]
-Interval = Annotated[Span, _at_least(1)]
-Function = Annotated[str, Field(pattern=r"^.+\.py:[A-Za-z_]\w*$")]
-
-
-def _recipe(value: Any) -> Any:
-    try:
-        return value if not isinstance(value, str) else str(recipe_named(value).name)
-    except UsageError as problem:
-        raise ValueError(str(problem)) from problem
-
-
-QuantizationName = Annotated[str, AfterValidator(_recipe)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ModelSection(_Section):
+class ModelSection(Section):
     """Where the model comes from.
 
     Attributes:
@@ -92,7 +39,7 @@ class ModelSection(_Section):
     source: str
 
 
-class TrainSection(_Section):
+class TrainSection(Section):
     """How a phase is trained; the attributes are those of `prune.TrainingSettings`."""
 
     epochs: Positive
@@ -103,7 +50,7 @@ class TrainSection(_Section):
     save_every_steps: Positive = 500
 
 
-class ConstantSparsitySection(_Section):
+class ConstantSparsitySection(Section):
     """`prune.ConstantSparsity`, by its own words."""
 
     type: Literal["ConstantSparsity"]
@@ -113,7 +60,7 @@ class ConstantSparsitySection(_Section):
     frequency: Interval = 100
 
 
-class PolynomialDecaySection(_Section):
+class PolynomialDecaySection(Section):
     """`prune.PolynomialDecay`, by its own words."""
 
     type: Literal["PolynomialDecay"]
@@ -125,7 +72,7 @@ class PolynomialDecaySection(_Section):
     frequency: Interval = 100
 
 
-class CallableScheduleSection(_Section):
+class CallableScheduleSection(Section):
     """`prune.CallableSchedule`, by its own words.
 
     Attributes:
@@ -139,7 +86,7 @@ class CallableScheduleSection(_Section):
     frequency: Interval = 100
 
 
-class StructureSection(_Section):
+class StructureSection(Section):
     """What is pruned or kept as one, by the words of `prune.Block`, `prune.NOfM` and `prune.Channels`.
 
     Attributes:
@@ -173,7 +120,7 @@ class RuleSection(StructureSection):
     reason: str = ""
 
 
-class ForTargetSection(_Section):
+class ForTargetSection(Section):
     """`prune.for_target`, by its own words."""
 
     target: str
@@ -207,7 +154,7 @@ class PruneSection(TrainSection, StructureSection):
     batch_norm_samples: Steps = 0
 
 
-class BudgetSection(_Section):
+class BudgetSection(Section):
     """The most an artifact may take, in bytes or as "1.2MB"."""
 
     disk: Size | None = None
@@ -222,7 +169,7 @@ def _pattern(value: Any) -> Any:
     return value
 
 
-class LayerSection(_Section):
+class LayerSection(Section):
     """Another quantization recipe for some layers.
 
     Attributes:
@@ -234,7 +181,7 @@ class LayerSection(_Section):
     recipe: QuantizationName
 
 
-class GatesSection(_Section):
+class GatesSection(Section):
     """What an artifact must keep, and what becomes of it if it does not.
 
     The first seven hold end to end: for each output of the artifact against the float model that it was made from, on
@@ -300,7 +247,7 @@ class ArtifactSection(GatesSection):
     min_accuracy: Annotated[float, Field(ge=0, le=100)] | None = None
 
 
-class ConvertSection(_Section):
+class ConvertSection(Section):
     """What holds for all artifacts.
 
     Attributes:
@@ -332,7 +279,7 @@ class VerifySection(GatesSection):
     metric: Function | None = None
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """A whole recipe.
 
     Attributes:

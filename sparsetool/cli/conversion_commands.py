@@ -110,7 +110,7 @@ def compress(
     from sparsetool.pipeline.compress import compress as compress_file
     from sparsetool.pipeline.conversion import Settings
     from sparsetool.pipeline.formats import Format, output_path
-    from sparsetool.recipe import OnFailure
+    from sparsetool.recipe_fields import OnFailure
     from sparsetool.report.records import as_json as to_json
     from sparsetool.report.tables import output_table, quantized_table, tensor_table
     from sparsetool_converters.costs import Objective

@@ -12,7 +12,7 @@ from sparsetool.pipeline.gate import check_lint
 from sparsetool.pipeline.output_gates import output_gates
 from sparsetool.pipeline.proof import Prover
 from sparsetool.pipeline.size_meter import SizeMeter
-from sparsetool.recipe import OnFailure
+from sparsetool.recipe_fields import OnFailure
 from sparsetool.report.records import ArtifactRecord, KeptRecord, QuantizedRecord, StageRecord, TensorRecord
 from sparsetool.verify import Tolerance, require_runtime
 from sparsetool_converters.errors import VerificationError

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sparsetool.pipeline.events import Listener
-from sparsetool.recipe import OnFailure
+from sparsetool.recipe_fields import OnFailure
 from sparsetool.report.records import KeptRecord
 from sparsetool_converters.costs import Objective
 from sparsetool_converters.model import Model

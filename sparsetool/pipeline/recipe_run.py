@@ -25,7 +25,8 @@ from sparsetool.pipeline.task_metric import Metric, load_metric
 from sparsetool.pipeline.training import DENSE, PRUNED, RECORDED, train_and_prune
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions, source_digest
-from sparsetool.recipe import OUTPUT_GATES, ArtifactSection, OnFailure, Recipe, load_recipe
+from sparsetool.recipe import OUTPUT_GATES, ArtifactSection, Recipe, load_recipe
+from sparsetool.recipe_fields import OnFailure
 from sparsetool.report.records import ArtifactRecord, RunRecord, TrainingRecord
 from sparsetool.verify import Tolerance, require_runtime
 from sparsetool_converters.errors import OutputError

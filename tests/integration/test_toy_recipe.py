@@ -1,10 +1,13 @@
 """A whole recipe on a toy, as its user runs it: every figure is checked against the files that were published."""
 
+import html
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -126,6 +129,45 @@ def test_accuracy_is_what_the_published_files_answer(first):
         accuracy = artifact["accuracy"]
         assert (accuracy["correct"], accuracy["samples"]) == (int(np.sum(scores.argmax(axis=1) == y)), len(y))
         assert accuracy["low"] < accuracy["correct"] / len(y) < accuracy["high"]
+
+
+# Only the interpreter and numpy, on files that anybody can read.
+ACCURACY = """\
+import json, sys, numpy as np
+from ai_edge_litert.interpreter import Interpreter
+x, y, found = np.load("x.npy"), np.load("y.npy"), {}
+for path in sys.argv[1:]:
+    model = Interpreter(path, num_threads=1)
+    model.allocate_tensors()
+    (i,), (o,) = model.get_input_details(), model.get_output_details()
+    step, zero = i["quantization"]
+    stored = np.clip(np.rint(x / step) + zero, -128, 127).astype(np.int8) if step else x
+    one = lambda s: (model.set_tensor(i["index"], s[None]), model.invoke(), model.get_tensor(o["index"]))[2]
+    found[path] = int(sum(one(s).argmax() == label for s, label in zip(stored, y)))
+print(json.dumps(found))
+"""
+
+
+def test_accuracy_in_every_face_is_that_of_a_short_script(first, tmp_path):
+    runs = shutil.copytree(first.folder / "runs", tmp_path / "runs")
+    x, y = UserModel(TOY / "model.py").data["test"]
+    np.save(runs / "x.npy", x)
+    np.save(runs / "y.npy", y)
+    files = [f"{name}.tflite" for name in ARTIFACTS]
+    script = [sys.executable, "-c", ACCURACY, *files]
+    wanted = json.loads(subprocess.run(script, cwd=runs, capture_output=True, check=True).stdout)
+    report = run(tmp_path, "report", "runs")
+    assert report.code == 0, report.err
+    printed = run(first.folder, "run", "recipe.toml").out
+    page = html.unescape(re.sub(r"<[^>]*>", " ", (runs / "report.html").read_text()))
+    for artifact, file in zip(first.record["artifacts"], files, strict=True):
+        correct = wanted[file]
+        assert artifact["accuracy"]["correct"] == correct
+        assert artifact["stages"][-1]["accuracy"] == artifact["accuracy"]
+        told = f"{100 * correct / len(y):.2f} %"
+        for face in (report.out, page, printed):
+            rows = re.findall(rf"\b{artifact['name']}\s[^\n]*", face) if face is not page else [page]
+            assert any(told in row for row in rows), (artifact["name"], told)
 
 
 def test_every_stage_was_verified_on_every_kernel_set(first):

@@ -11,7 +11,7 @@ from sparsetool.pipeline.compress import compress
 from sparsetool.pipeline.conversion import Settings
 from sparsetool.pipeline.output_gates import BrokenGateError
 from sparsetool.pipeline.proof import Prover
-from sparsetool.recipe import OnFailure
+from sparsetool.recipe_fields import OnFailure
 from sparsetool.verify import Tolerance
 from sparsetool_converters.errors import VerificationError
 from sparsetool_converters.model import Model
