@@ -13,7 +13,7 @@ from sparsetool.pipeline.bisecting import bisect as first_bad_operator
 from sparsetool.pipeline.compress import VERIFY_SAMPLES
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.proof import output_records
-from sparsetool.pipeline.task_metric import Metric, measured, metric_name
+from sparsetool.pipeline.task_metric import ROUNDING, Metric, measured, metric_name
 from sparsetool.report.bisect_record import BisectRecord
 from sparsetool.report.records import GateRecord, MetricRecord, OutputRecord
 from sparsetool.report.verification_record import RunEndRecord, VerificationFinding
@@ -36,7 +36,6 @@ from sparsetool_converters.model.state import is_stateful
 from sparsetool_converters.samples import RandomSamples, Samples, in_order, sample_count, samples_for
 
 STAGE = "verify"
-ROUNDING = 1e-9  # a drop of 0.1 % that was measured is no more than the 0.1 % that are allowed
 
 
 ANYTHING = Tolerance(max_relative_error=math.inf)

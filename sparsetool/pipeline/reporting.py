@@ -10,6 +10,7 @@ from typing import Protocol
 from sparsetool.pipeline.events import Listener, Silence
 from sparsetool.pipeline.formats import Format, unpacked
 from sparsetool.pipeline.outputs import check_destination, staged
+from sparsetool.pipeline.record_folder import RUN
 from sparsetool.pipeline.report_pictures import draw_pictures
 from sparsetool.report.bench_record import BenchRecord
 from sparsetool.report.html import render
@@ -20,7 +21,7 @@ from sparsetool.report.records import RunRecord, as_json
 from sparsetool.report.report_record import ReportRecord
 from sparsetool_converters.errors import ModelFormatError, SparseToolError
 
-RUN, MEASURED, PAGE = "run.json", "measured.json", "report.html"
+MEASURED, PAGE = "measured.json", "report.html"
 RUN_KIND, MEASURED_KIND, REPORT_KIND = "run", "measured", "report"
 TIME_S = 4.0  # of timing each artifact, unless ten rounds take longer
 MAKE_RUN = "make one with sparsetool run RECIPE, or sparsetool compress MODEL -o OUT --record DIR"

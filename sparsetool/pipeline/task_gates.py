@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sparsetool.budget import Budget
+from sparsetool.pipeline.task_metric import ROUNDING
 from sparsetool.recipe import ArtifactSection, Recipe
 from sparsetool.report.records import ArtifactRecord, GateRecord
 from sparsetool_converters.errors import VerificationError
-
-_ROUNDING = 1e-9  # a drop of 0.1 % that was measured is no more than the 0.1 % that are allowed
 
 
 def check_task_gates(recipe: Recipe, records: Sequence[ArtifactRecord]) -> tuple[ArtifactRecord, ...]:
@@ -46,7 +45,7 @@ def _gates(recipe: Recipe, section: ArtifactSection, records: Mapping[str, Artif
 
 def _gate(metric: str, limit: float, value: float) -> GateRecord:
     over = value - limit if metric.startswith("max_") else limit - value
-    return GateRecord(metric=metric, limit=limit, value=value, where="", kept=over <= _ROUNDING)
+    return GateRecord(metric=metric, limit=limit, value=value, where="", kept=over <= ROUNDING)
 
 
 def _problem(section: ArtifactSection, gate: GateRecord, records: Mapping[str, ArtifactRecord]) -> str:

@@ -12,6 +12,7 @@ from sparsetool.pipeline.user_model import load_module
 from sparsetool.verify import FinishedRun, RunOutput, classification_accuracy
 from sparsetool_converters.errors import SparseToolError, UsageError
 
+ROUNDING = 1e-9  # a drop of 0.1 % that was measured is no more than the 0.1 % that are allowed
 Metric = Callable[[Any, Any], Any]  # (outputs, labels) -> a number, the larger, the better
 
 
