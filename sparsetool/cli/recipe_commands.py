@@ -1,13 +1,12 @@
 """The commands that carry out a recipe."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sparsetool.cli.options import Force, Json, Out, screen
+from sparsetool.cli.options import BaselineFile, BudgetTexts, Force, Json, MaxRegression, Out, screen
 from sparsetool.cli.recipe_flags import (
-    BudgetFlag,
     FailureFlag,
     ObjectiveFlag,
     TargetFlag,
@@ -16,6 +15,9 @@ from sparsetool.cli.recipe_flags import (
 )
 from sparsetool.cli.screen import show, show_json
 from sparsetool_converters.errors import UsageError
+
+if TYPE_CHECKING:
+    from sparsetool.report.records import SizeLimitRecord
 
 RUN_EXAMPLE = (
     "\b\nExamples:\n"
@@ -38,7 +40,9 @@ def run(
     objective: ObjectiveFlag = None,
     timeout: TimeoutFlag = None,
     on_failure: FailureFlag = None,
-    budget: BudgetFlag = None,
+    budget: BudgetTexts = None,
+    baseline: BaselineFile = None,
+    max_regression: MaxRegression = None,
     as_json: Json = False,
 ) -> None:
     """Carry out a whole recipe: train, prune, convert, verify, and print what each stage did.
@@ -51,7 +55,15 @@ def run(
     from sparsetool.report.records import as_json as to_json
     from sparsetool.report.tables import artifact_table, layer_table, tensor_table
 
-    overrides = overrides_of(target=target, objective=objective, timeout=timeout, on_failure=on_failure, budget=budget)
+    overrides = overrides_of(
+        target=target,
+        objective=objective,
+        timeout=timeout,
+        on_failure=on_failure,
+        budget=budget,
+        baseline=baseline,
+        max_regression=max_regression,
+    )
     record = run_recipe(recipe, out, overrides=overrides, listener=screen)
     if as_json:
         show_json(to_json("run", record))
@@ -62,6 +74,8 @@ def run(
         if artifact.tensors:
             show(f"\n{artifact.name}", tensor_table(artifact.tensors))
     show("", artifact_table(record.artifacts))
+    for artifact in record.artifacts:
+        show(*(f"{artifact.name}: {_told(limit)}" for limit in artifact.limits))
 
 
 def config(
@@ -73,7 +87,9 @@ def config(
     objective: ObjectiveFlag = None,
     timeout: TimeoutFlag = None,
     on_failure: FailureFlag = None,
-    budget: BudgetFlag = None,
+    budget: BudgetTexts = None,
+    baseline: BaselineFile = None,
+    max_regression: MaxRegression = None,
     as_json: Json = False,
 ) -> None:
     """Check a recipe and print what it comes to, as a recipe: flags over the file over defaults.
@@ -85,7 +101,15 @@ def config(
     from sparsetool.recipe import toml_text
     from sparsetool.report.records import as_json as to_json
 
-    overrides = overrides_of(target=target, objective=objective, timeout=timeout, on_failure=on_failure, budget=budget)
+    overrides = overrides_of(
+        target=target,
+        objective=objective,
+        timeout=timeout,
+        on_failure=on_failure,
+        budget=budget,
+        baseline=baseline,
+        max_regression=max_regression,
+    )
     record = read_configuration(recipe, overrides, resolved=resolved)
     if as_json:
         show_json(to_json("config", record))
@@ -144,6 +168,11 @@ def plot(
     from sparsetool.pipeline.drawing import draw_record
 
     show(*map(str, draw_record(record, output, tensor=tensor, force=force)))
+
+
+def _told(limit: "SizeLimitRecord") -> str:
+    of = "" if limit.baseline_bytes is None else f", of a baseline of {limit.baseline_bytes:,}"
+    return f"{limit.size} {limit.actual_bytes:,} bytes, at most {limit.limit_bytes:,}{of}"
 
 
 def _show_plan(recipe: Path, *, as_json: bool) -> None:

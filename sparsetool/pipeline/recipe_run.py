@@ -2,23 +2,26 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from sparsetool.budget import Budget, Budgets
 from sparsetool.pipeline.artifact import make_artifact
-from sparsetool.pipeline.compress import write_artifact
+from sparsetool.pipeline.compress import publish
 from sparsetool.pipeline.conversion import Settings
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.held_out import hashes, measure_on_test_set, with_answers
 from sparsetool.pipeline.material import Material, check_given, given_material, trained_material
-from sparsetool.pipeline.outputs import staged
+from sparsetool.pipeline.outputs import write_if_changed
 from sparsetool.pipeline.proof import Prover
 from sparsetool.pipeline.recipe_model import check_artifacts, phases_of, source_of
 from sparsetool.pipeline.record_folder import PUBLISHED, RUN, published_files, run_document
+from sparsetool.pipeline.request import Output
 from sparsetool.pipeline.run_folder import RunFolder, opened, sha256
+from sparsetool.pipeline.size_gate import SizeGate, check_limits, size_gate
 from sparsetool.pipeline.size_meter import SizeMeter
 from sparsetool.pipeline.stage_files import read_stages, write_stages
 from sparsetool.pipeline.task_gates import check_task_gates
@@ -62,6 +65,7 @@ def run_recipe(
     with _opened(path, out, listener) as (folder, out):
         require_runtime(target_named(recipe.convert.target).kernel_sets)
         metric, metric_source = _metric(recipe, home)
+        gate = _size_gate(recipe, home)
         if user is None:
             material = given_material(recipe, source, folder, listener, home=home)
         else:
@@ -73,6 +77,7 @@ def run_recipe(
         )
         records = _measure(recipe, records, material, folder, listener, metric=metric, metric_source=metric_source)
         records = check_task_gates(recipe, records)
+        records = _check_sizes(gate, records, folder)
         return _publish(path, out, folder, material, records)
 
 
@@ -97,10 +102,10 @@ def prune_recipe(
         if record is not None:
             _make_folder(record)
         training = train_and_prune(phases, user, folder, listener, home=path.parent)
-        _write((folder.path / PRUNED).read_bytes(), out / PRUNED)
+        write_if_changed(out / PRUNED, (folder.path / PRUNED).read_bytes())
         if record is not None:
             for name in RECORDED:
-                _write((folder.path / name).read_bytes(), record / name)
+                write_if_changed(record / name, (folder.path / name).read_bytes())
         return training
 
 
@@ -158,7 +163,7 @@ def _make(
             limits=limits,
         )
         for written in PUBLISHED:
-            write_artifact(artifact, destination / f"{section.name}{written.suffix}", written)
+            publish(Output.of(artifact, written), destination / f"{section.name}{written.suffix}")
         write_stages(destination / _stages_file(section.name), artifact.stages)
         return asdict(artifact.record)
 
@@ -218,18 +223,28 @@ def _measure(
     return tuple(with_answers(record, keys[record.name], answers) for record in records)
 
 
+def _size_gate(recipe: Recipe, home: Path) -> SizeGate:
+    sizes = recipe.sizes
+    return size_gate(
+        Budgets(own={section.name: Budget(**section.budget.model_dump()) for section in recipe.artifacts}),
+        baseline=None if sizes.baseline is None else home / sizes.baseline,
+        max_regression=sizes.max_regression,
+    )
+
+
+def _check_sizes(gate: SizeGate, records: tuple[ArtifactRecord, ...], folder: RunFolder) -> tuple[ArtifactRecord, ...]:
+    """The records with their limits on sizes, all of which are measured before the first that is broken is raised."""
+    models = [(folder.path / published_files(record.name)[0]).read_bytes() for record in records]
+    sized = [gate.measure(r.name, model, r.sizes) for r, model in zip(records, models, strict=True)]
+    check_limits(sized)
+    return tuple(replace(r, baseline=s.baseline, limits=s.limits) for r, s in zip(records, sized, strict=True))
+
+
 def _publish(
     path: Path, out: Path, folder: RunFolder, material: Material, records: tuple[ArtifactRecord, ...]
 ) -> RunRecord:
     for name in [*material.published, *(file for record in records for file in published_files(record.name))]:
-        _write((folder.path / name).read_bytes(), out / name)
+        write_if_changed(out / name, (folder.path / name).read_bytes())
     record = RunRecord(recipe=path.resolve().parent.name, training=material.training, artifacts=records)
-    _write(run_document(record), out / RUN)  # last, since it tells of all the others
+    write_if_changed(out / RUN, run_document(record))  # last, since it tells of all the others
     return record
-
-
-def _write(content: bytes, destination: Path) -> None:
-    if destination.is_file() and destination.read_bytes() == content:
-        return  # build tools look at the time of a file
-    with staged(destination) as temporary:
-        temporary.write_bytes(content)

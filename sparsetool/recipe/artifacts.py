@@ -138,23 +138,29 @@ class VerifySection(GatesSection):
 
 
 class BudgetSection(Section):
-    """The most an artifact may take, in bytes or as "1.2MB".
+    """The most an artifact may take, in bytes or as "1.2MB", by the words of `budget.Budget`.
 
     Attributes:
-        disk: bytes of the .tflite that the runtime maps.
-        wire: bytes of the packed file that travels.
+        disk: the .tflite that the runtime maps.
+        gzip: the .tflite after gzip -9.
+        zstd: the .tflite after zstd -19.
+        wire: the packed file that travels.
+        ram: what is resident after the first inference, measured on this machine.
     """
 
     disk: Size | None = None
+    gzip: Size | None = None
+    zstd: Size | None = None
     wire: Size | None = None
+    ram: Size | None = None
 
 
 class SizesSection(Section):
     """Limits on sizes.
 
     Attributes:
-        baseline: file with the sizes of another day, relative to the recipe.
-        max_regression: most that a size may grow beyond the baseline's, "1%" or 0.01.
+        baseline: file with the sizes of before, relative to the recipe; disk and wire must not grow.
+        max_regression: how far they may grow over it, "1%" or 0.01; not at all if left out.
         budget: the most that every artifact may take that says nothing else.
     """
 

@@ -64,8 +64,7 @@ def _origin(reading: Reading, key: Key) -> str:
 
 def _holds(content: Any, key: Key) -> bool:
     for part in key:
-        if (isinstance(content, Mapping) and part in content) or (isinstance(content, list) and isinstance(part, int) and part < len(content)):
-            content = content[part]
-        else:
+        if not (isinstance(content, list) or (isinstance(content, Mapping) and part in content)):
             return False
+        content = content[part]
     return True
