@@ -10,9 +10,8 @@ from sparsetool.report.size_records import SizedRecord, SizesRecord
 
 ALWAYS = ("disk", "wire")  # of the other kinds of size, those that are limited
 KINDS = ("disk", "wire", "gzip", "zstd", "ram")
-WHO = {"budget": "budget", "regression": "baseline"}
 _COLUMNS = (
-    Column("artifact"), Column("size"), "bytes", "baseline", "change", "change, %", "limit", Column("set by"),
+    Column("artifact"), Column("size"), "bytes", "baseline", "change", "change, %", "limit", Column("rule"),
     Column("verdict"),
 )  # fmt: skip
 
@@ -56,7 +55,7 @@ def _rows(sized: SizedRecord, *, compared: bool) -> Iterator[tuple[Cell | str, .
             kind,
             count(actual),
             *(("", "", "") if before is None else (count(before), _change(before, actual), _share(before, actual))),
-            *(("", "") if tightest is None else (count(tightest.limit_bytes), WHO[tightest.rule])),
+            *(("", "") if tightest is None else (count(tightest.limit_bytes), tightest.rule)),
             _verdict(tightest, new=compared and sized.baseline is None),
         )
 

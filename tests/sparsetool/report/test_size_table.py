@@ -14,8 +14,8 @@ from sparsetool.report.size_table import headline, size_markdown, size_sheet
 from sparsetool.report.terminal import sheet_table
 
 ROWS = [
-    ("grown", "disk", "1,000", "800", "+200", "+25.00", "880", "baseline", "over by 120"),
-    ("grown", "wire", "500", "510", "−10", "−1.96", "561", "baseline", "kept"),
+    ("grown", "disk", "1,000", "800", "+200", "+25.00", "880", "regression", "over by 120"),
+    ("grown", "wire", "500", "510", "−10", "−1.96", "561", "regression", "kept"),
     ("grown", "zstd", "650", "640", "+10", "+1.56", "650", "budget", "kept"),
     ("grown", "ram", "5,000", "", "", "", "4,096", "budget", "over by 904"),
     ("fresh", "disk", "90", "", "", "", "90", "budget", "kept, new"),
@@ -72,10 +72,10 @@ def test_markdown_is_the_headline_and_the_table(gated):
     assert size_markdown(few) == (
         "**1 of 1 artifact failed: 1 over a limit**\n"
         "\n"
-        "| artifact | size | bytes | baseline | change | change, % | limit | set by | verdict |\n"
+        "| artifact | size | bytes | baseline | change | change, % | limit | rule | verdict |\n"
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- | --- |\n"
-        "| grown | disk | 1,000 | 800 | +200 | +25.00 | 880 | baseline | **over by 120** |\n"
-        "| grown | wire | 500 | 510 | −10 | −1.96 | 561 | baseline | kept |\n"
+        "| grown | disk | 1,000 | 800 | +200 | +25.00 | 880 | regression | **over by 120** |\n"
+        "| grown | wire | 500 | 510 | −10 | −1.96 | 561 | regression | kept |\n"
         "| grown | zstd | 650 | 640 | +10 | +1.56 | 650 | budget | kept |\n"
         "| grown | ram | 5,000 |  |  |  | 4,096 | budget | **over by 904** |\n"
     )
