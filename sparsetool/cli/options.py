@@ -63,6 +63,14 @@ MaxRegression = Annotated[
 UpdateBaseline = Annotated[
     bool, typer.Option("--update-baseline", help="Accept the sizes: write them to --baseline, if all else is right.")
 ]
+JunitFile = Annotated[
+    Path | None,
+    typer.Option("--junit", help="A file for the verdicts as JUnit XML, written on failure too, replaced if there."),
+]
+MarkdownFile = Annotated[
+    Path | None,
+    typer.Option("--markdown", help="A file for the sizes as a table for a pull request, likewise."),
+]
 TargetName = Annotated[
     str,
     typer.Option(
