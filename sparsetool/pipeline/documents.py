@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from sparsetool.pipeline.certificate import RepetitionRecord
+from sparsetool.pipeline.embedding import EmbedRecord
 from sparsetool.pipeline.pack import PackRecord
 from sparsetool.report.bench_record import BenchRecord
 from sparsetool.report.diff_record import DiffRecord
@@ -27,6 +28,7 @@ DOCUMENTS: dict[str, Any] = {
     "compress": ArtifactRecord,
     "densify": ArtifactRecord,
     "diff": DiffRecord,
+    "embed": EmbedRecord,
     "explain": ExplanationRecord,
     "inspect": InspectionRecord,
     "measured": MeasuredRecord,
