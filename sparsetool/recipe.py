@@ -155,10 +155,13 @@ class PruneSection(TrainSection, StructureSection):
 
 
 class BudgetSection(Section):
-    """The most an artifact may take, in bytes or as "1.2MB"."""
+    """The most an artifact may take, in bytes or as "1.2MB", by the words of `budget.Budget`."""
 
     disk: Size | None = None
+    gzip: Size | None = None
+    zstd: Size | None = None
     wire: Size | None = None
+    ram: Size | None = None
 
 
 def _pattern(value: Any) -> Any:

@@ -67,19 +67,27 @@ class BudgetExceededError(SparseToolError):
     """An artifact is larger than it may be.
 
     Attributes:
-        kind: which size, "disk" or "wire".
+        artifact: its name.
+        kind: which size, such as "disk" or "wire".
         limit_bytes: what was allowed.
         actual_bytes: what it takes.
+        baseline_bytes: what it took before, where growth was limited; None where the size as such was.
     """
 
     exit_code: ClassVar[int] = 3
 
-    def __init__(self, artifact: str, kind: str, limit_bytes: int, actual_bytes: int) -> None:
+    def __init__(
+        self, artifact: str, kind: str, limit_bytes: int, actual_bytes: int, baseline_bytes: int | None = None
+    ) -> None:
         self.artifact, self.kind = artifact, kind
-        self.limit_bytes, self.actual_bytes = limit_bytes, actual_bytes
+        self.limit_bytes, self.actual_bytes, self.baseline_bytes = limit_bytes, actual_bytes, baseline_bytes
+        if baseline_bytes is None:
+            allowed = f"the budget of {limit_bytes:,}"
+        else:
+            growth = f"{actual_bytes / baseline_bytes - 1:+.2%}" if baseline_bytes else "from nothing"
+            allowed = f"the {limit_bytes:,} that its baseline of {baseline_bytes:,} allows ({growth})"
         super().__init__(
-            f"{artifact}: {kind} size is {actual_bytes:,} bytes, {actual_bytes - limit_bytes:,} over the "
-            f"budget of {limit_bytes:,}"
+            f"{artifact}: {kind} size is {actual_bytes:,} bytes, {actual_bytes - limit_bytes:,} over {allowed}"
         )
 
 

@@ -7,6 +7,7 @@ from sparsetool.bench.noise import Ratio, Spread, decide, spread
 from sparsetool.bench.process import Setup
 from sparsetool.bench.processor import Processor, this_processor
 from sparsetool.bench.profile import OperatorTime, Profile, profile_operators
+from sparsetool.bench.resident import resident_growth
 from sparsetool.bench.rounds import QUANTITIES, Contestant, Measurements, measure
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "decide",
     "measure",
     "profile_operators",
+    "resident_growth",
     "spread",
     "this_processor",
 ]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sparsetool.cli.options import (
+    BudgetTexts,
     Force,
     Goal,
     Json,
@@ -87,7 +88,7 @@ def compress(
     target: TargetName = "litert",
     objective: ObjectiveName = Goal.DISK,
     samples: SamplesFile = None,
-    budget: Annotated[str | None, typer.Option(help="Sizes not to exceed, as disk=1.2MB,wire=600KB.")] = None,
+    budget: BudgetTexts = None,
     record_folder: Annotated[
         Path | None,
         typer.Option(
@@ -106,10 +107,11 @@ def compress(
 ) -> None:
     """Convert one model, verify it on every kernel set of its target, and only then write it."""
     screen.hush()
-    from sparsetool.budget import Budget
+    from sparsetool.budget import Budgets
     from sparsetool.pipeline.compress import compress as compress_file
     from sparsetool.pipeline.conversion import Settings
     from sparsetool.pipeline.formats import Format, output_path
+    from sparsetool.pipeline.size_gate import size_gate
     from sparsetool.recipe_fields import OnFailure
     from sparsetool.report.records import as_json as to_json
     from sparsetool.report.tables import output_table, quantized_table, tensor_table
@@ -133,7 +135,7 @@ def compress(
         ),
         calibration=samples_from(calibration),
         samples=samples_from(samples),
-        budget=None if budget is None else Budget.parse(budget),
+        gate=size_gate(Budgets.parse(budget or ())),
         force=force,
         timeout_s=timeout,
         record=record_folder,

@@ -34,6 +34,28 @@ SamplesFile = Annotated[
     ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results; by default runs beside the recipe.")]
+BudgetTexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--budget",
+        metavar="[NAME:]KIND=SIZE,...",
+        help="Sizes not to exceed, as disk=1.2MB,wire=600KB; kinds are disk, gzip, zstd, wire and ram. After NAME: for "
+        "one artifact, the name of its file without suffix; may be given again.",
+    ),
+]
+BaselineFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--baseline", help="The sizes of before, as --update-baseline wrote them; disk and wire must not grow."
+    ),
+]
+MaxRegression = Annotated[
+    str | None,
+    typer.Option("--max-regression", help='How far they may grow over the baseline, as "1%"; 0 if left out.'),
+]
+UpdateBaseline = Annotated[
+    bool, typer.Option("--update-baseline", help="Accept the sizes: write them to --baseline, if all else is right.")
+]
 TargetName = Annotated[
     str,
     typer.Option(

@@ -1,25 +1,30 @@
 """A model file in, a smaller verified one out."""
 
-from dataclasses import replace
+import tempfile
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
-from sparsetool.budget import Budget
-from sparsetool.pipeline.artifact import Artifact, make_artifact, proven
+from pydantic import TypeAdapter
+
+from sparsetool.pipeline.artifact import proven
+from sparsetool.pipeline.cache import Cache
 from sparsetool.pipeline.conversion import SOURCE, Settings, densified
 from sparsetool.pipeline.events import Listener, Silence
 from sparsetool.pipeline.formats import Format, format_of_output, unpacked
-from sparsetool.pipeline.outputs import check_destination, staged
-from sparsetool.pipeline.proof import Prover
+from sparsetool.pipeline.outputs import check_destination, holds, staged
 from sparsetool.pipeline.record_folder import check_record_folder, write_record_folder
+from sparsetool.pipeline.request import TIMEOUT_S, Output, Request, carry_out
+from sparsetool.pipeline.size_gate import SizeGate
 from sparsetool.pipeline.size_meter import SizeMeter
 from sparsetool.pipeline.sources import load_source
 from sparsetool.report.records import ArtifactRecord, RunRecord
 from sparsetool_converters.errors import OutputError, VerificationError
 from sparsetool_converters.passes.quantize import Quantization, check_calibration
-from sparsetool_converters.samples import RandomSamples, SampleSource, gather_samples
+from sparsetool_converters.samples import SampleSource, gather_samples
 
-VERIFY_SAMPLES = 8  # random ones, where no data is given
-TIMEOUT_S = 600.0
+COMPRESS = "compress"  # the kind of result, in caches
+_RECORD = TypeAdapter(ArtifactRecord)
 
 
 def compress(
@@ -29,13 +34,14 @@ def compress(
     *,
     calibration: SampleSource | None = None,
     samples: SampleSource | None = None,
-    budget: Budget | None = None,
+    gate: SizeGate | None = None,
     force: bool = False,
     timeout_s: float = TIMEOUT_S,
     record: str | Path | None = None,
+    cache: Cache | None = None,
     listener: Listener | None = None,
 ) -> ArtifactRecord:
-    """Convert a model, verify the result, and only then write it.
+    """Convert a model, verify the result, and only then write it; a destination that holds it already is left alone.
 
     Args:
         source: `.tflite`, `.tflz`, `.tflite.zst`, `.keras` or a SavedModel folder.
@@ -44,12 +50,13 @@ def compress(
         calibration: samples for recipes that need them, or a function that gives them, see
             `sparsetool_converters.samples.gather_samples`; also used for verification if `samples` is not given.
         samples: samples to compare outputs on, likewise; random ones by default.
-        budget: sizes that the result must not exceed.
+        gate: limits on the result's sizes.
         force: whether an existing destination is replaced.
         timeout_s: seconds for each run of a model.
         record: folder for the record of a run without training: `run.json`, the dense source as `source.tflite`, and
             the result in both formats, by the destination's name. It must not exist or be empty, or with `force` hold
             such a record. All sizes are then measured after each stage, too.
+        cache: where results of earlier calls are; one that is there is not made again, but for a `record`.
         listener: hears of progress.
 
     Returns:
@@ -58,42 +65,74 @@ def compress(
     Raises:
         SparseToolError: whatever went wrong; the destination is then as it was before.
     """
-    source, destination = Path(source), Path(destination)
-    settings, listener = settings or Settings(), listener or Silence()
-    written = format_of_output(destination)
-    check_destination(destination, force=force)
-    name = destination.name.removesuffix(written.suffix)
+    settings, listener, gate = settings or Settings(), listener or Silence(), gate or SizeGate()
+    check_calibration(settings.quantize, settings.quantize_layers, calibration)  # before samples are read
+    request = Request(source=Path(source), output=Path(destination), settings=settings, timeout_s=timeout_s)
+    gate.check_names([request.name])
+    check_destination(request.output, force=force)
     folder = None if record is None else Path(record)
     if folder is not None:
-        _check_record(folder, destination, name, force=force)
-    check_calibration(settings.quantize, settings.quantize_layers, calibration)  # before anything that takes long
-    calibration = None if calibration is None else gather_samples(calibration)
-    samples = None if samples is None else gather_samples(samples)
-    model = load_source(source)
-    if samples is None:
-        samples = calibration if calibration is not None else RandomSamples(n_samples=VERIFY_SAMPLES)
-    prover, meter = Prover(samples, timeout_s=timeout_s, listener=listener), SizeMeter()
-    artifact = make_artifact(
-        model,
-        settings,
-        name=destination.name,
-        where=str(source),
-        prover=prover,
-        calibration=calibration,
-        listener=listener,
-        written=written,
-        meter=None if folder is None else meter,
+        _check_record(folder, request.output, request.name, force=force)
+    request = replace(
+        request,
+        calibration=None if calibration is None else gather_samples(calibration),
+        samples=None if samples is None else gather_samples(samples),
     )
-    sizes = artifact.record.sizes
-    (budget or Budget()).check(destination.name, disk_bytes=sizes.disk, wire_bytes=sizes.wire)
     if folder is not None:
-        dense = proven(densified(model, where=str(source)), Quantization.NONE, name=SOURCE, prover=prover, meter=meter)
-        packed, all_sizes = meter.measure(artifact.model)
-        result = replace(artifact, packed=packed, record=replace(artifact.record, name=name, sizes=all_sizes))
-        told = RunRecord(recipe=source.name, training=None, artifacts=(dense.record, result.record))
-        write_record_folder(folder, told, dense, [result])
-    write_artifact(artifact, destination, written)
-    return artifact.record
+        return _recorded(request, folder, gate, listener)
+    output = _made(request, listener) if cache is None else _cached(request, cache, listener)
+    passed = gate.passed(output.record, output.model, name=request.name)
+    publish(output, request.output)
+    return passed
+
+
+def save_output(request: Request, folder: Path, *, listener: Listener) -> dict[str, Any]:
+    """Make a result and write it into a folder, under the name of its output; returns its record as plain data.
+
+    Raises:
+        SparseToolError: whatever went wrong.
+    """
+    output = _made(request, listener)
+    (folder / request.output.name).write_bytes(output.content)
+    return asdict(output.record)
+
+
+def stored_output(request: Request, folder: Path, record: dict[str, Any]) -> Output:
+    """What `save_output` wrote, and returned."""
+    return Output.stored(folder / request.output.name, _RECORD.validate_python(record))
+
+
+def _made(request: Request, listener: Listener) -> Output:
+    artifact = carry_out(request, listener=listener, prover=request.prover(listener))
+    return Output.of(artifact, request.written)
+
+
+def _cached(request: Request, cache: Cache, listener: Listener) -> Output:
+    with tempfile.TemporaryDirectory(prefix="sparsetool-cached-") as name:
+        folder = Path(name)
+        record = cache.made(
+            COMPRESS,
+            request.key(),
+            (request.output.name,),
+            lambda folder: save_output(request, folder, listener=listener),
+            folder,
+        )
+        return stored_output(request, folder, record)
+
+
+def _recorded(request: Request, folder: Path, gate: SizeGate, listener: Listener) -> ArtifactRecord:
+    """Make a result with a record of a whole run, and write both."""
+    prover, meter = request.prover(listener), SizeMeter()
+    artifact = carry_out(request, listener=listener, prover=prover, meter=meter)
+    passed = gate.passed(artifact.record, artifact.model, name=request.name)
+    source = densified(load_source(request.source), where=str(request.source))
+    dense = proven(source, Quantization.NONE, name=SOURCE, prover=prover, meter=meter)
+    packed, all_sizes = meter.measure(artifact.model)
+    result = replace(artifact, packed=packed, record=replace(passed, name=request.name, sizes=all_sizes))
+    told = RunRecord(recipe=request.source.name, training=None, artifacts=(dense.record, result.record))
+    write_record_folder(folder, told, dense, [result])
+    publish(Output.of(artifact, request.written), request.output)
+    return passed
 
 
 def _check_record(folder: Path, destination: Path, name: str, *, force: bool) -> None:
@@ -104,11 +143,13 @@ def _check_record(folder: Path, destination: Path, name: str, *, force: bool) ->
         raise OutputError(str(destination), f"the record calls the dense source {SOURCE}; name the output otherwise")
 
 
-def write_artifact(artifact: Artifact, destination: Path, written: Format) -> None:
-    """Write the model, packed or not, and read it back before anything is replaced."""
+def publish(output: Output, destination: Path) -> None:
+    """Write a result and read it back before anything is replaced; a file that holds it already is left alone."""
+    if holds(destination, output.content):
+        return
     with staged(destination) as temporary:
-        temporary.write_bytes(artifact.model if written is Format.TFLITE else artifact.packed)
-        check_written(temporary, artifact.model, written)
+        temporary.write_bytes(output.content)
+        check_written(temporary, output.model, format_of_output(destination))
 
 
 def check_written(path: Path, model: bytes, written: Format) -> None:

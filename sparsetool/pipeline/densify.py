@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from sparsetool.pipeline.artifact import proven
-from sparsetool.pipeline.compress import TIMEOUT_S, VERIFY_SAMPLES, write_artifact
+from sparsetool.pipeline.compress import publish
 from sparsetool.pipeline.conversion import densified
 from sparsetool.pipeline.events import Listener, Silence
 from sparsetool.pipeline.formats import format_of_output
 from sparsetool.pipeline.outputs import check_destination
 from sparsetool.pipeline.proof import Prover
+from sparsetool.pipeline.request import TIMEOUT_S, VERIFY_SAMPLES, Output
 from sparsetool.pipeline.sources import load_source
 from sparsetool.report.records import ArtifactRecord
 from sparsetool_converters.passes.quantize import Quantization
@@ -52,5 +53,5 @@ def densify(
         RandomSamples(n_samples=VERIFY_SAMPLES) if samples is None else samples, timeout_s=timeout_s, listener=listener
     )
     artifact = proven(conversion, Quantization.NONE, name=destination.name, prover=prover, written=written)
-    write_artifact(artifact, destination, written)
+    publish(Output.of(artifact, written), destination)
     return artifact.record

@@ -17,6 +17,7 @@ from sparsetool.report.pruning_record import Numbers
 from sparsetool.report.records import ArtifactRecord, RunRecord, TrainingRecord
 from sparsetool.report.report_record import ReportRecord
 from sparsetool.report.schemas import schema_of
+from sparsetool.report.size_records import BaselineRecord, BatchRecord, SizesRecord
 from sparsetool.report.small_records import QuantizationsRecord, UnpackRecord
 from sparsetool.report.target_records import ExplanationRecord, TargetCheckRecord
 from sparsetool.report.verification_record import VerificationRecord
@@ -24,8 +25,10 @@ from sparsetool_converters.codec import Accounting
 from sparsetool_converters.errors import UsageError
 
 DOCUMENTS: dict[str, Any] = {
+    "baseline": BaselineRecord,
     "bench": BenchRecord,
     "compress": ArtifactRecord,
+    "compress many": BatchRecord,
     "densify": ArtifactRecord,
     "diff": DiffRecord,
     "embed": EmbedRecord,
@@ -41,6 +44,7 @@ DOCUMENTS: dict[str, Any] = {
     "quantizations": QuantizationsRecord,
     "report": ReportRecord,
     "run": RunRecord,
+    "sizes": SizesRecord,
     "targets check": TargetCheckRecord,
     "unpack": UnpackRecord,
     "verify": VerificationRecord,

@@ -33,7 +33,7 @@ def micro_memory(data: bytes, *, name: str) -> MicroMemory | None:
     decoded_bytes = sum(constant.output.array_bytes for constant in decoded_tensors(model))
     Densify()(model)
     dense = model.to_bytes()
-    arenas = [_arena_bytes(m) for m in (data, dense)] if micro_runtime_installed() else [None, None]
+    arenas = [arena_bytes(m) for m in (data, dense)] if micro_runtime_installed() else [None, None]
     return MicroMemory(
         flash_bytes=len(data),
         dense_flash_bytes=len(dense),
@@ -43,7 +43,8 @@ def micro_memory(data: bytes, *, name: str) -> MicroMemory | None:
     )
 
 
-def _arena_bytes(model: bytes) -> int | None:
+def arena_bytes(model: bytes) -> int | None:
+    """What the micro runtime's arena holds for a model; None where it does not run."""
     with tempfile.TemporaryDirectory(prefix="sparsetool-model-") as folder:
         path = Path(folder, "model.tflite")
         path.write_bytes(model)

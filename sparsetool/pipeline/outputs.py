@@ -40,6 +40,30 @@ def staged(path: Path) -> Iterator[Path]:
         raise _unwritable(path, problem) from problem
 
 
+def write_if_changed(path: Path, content: bytes) -> bool:
+    """Write a file unless it has this content already, since build tools look at the time of a file.
+
+    Returns:
+        Whether it was written.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if holds(path, content):
+        return False
+    with staged(path) as temporary:
+        temporary.write_bytes(content)
+    return True
+
+
+def holds(path: Path, content: bytes) -> bool:
+    """Whether a file is there and has exactly this content."""
+    try:
+        return path.stat().st_size == len(content) and path.read_bytes() == content
+    except OSError:
+        return False
+
+
 @contextmanager
 def _temporary_beside(path: Path) -> Iterator[Path]:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy.typing as npt
 
 from sparsetool.pipeline.bisecting import bisect as first_bad_operator
-from sparsetool.pipeline.compress import VERIFY_SAMPLES
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.proof import output_records
+from sparsetool.pipeline.request import VERIFY_SAMPLES
 from sparsetool.pipeline.task_metric import ROUNDING, Metric, measured, metric_name
 from sparsetool.report.bisect_record import BisectRecord
 from sparsetool.report.records import GateRecord, MetricRecord, OutputRecord

@@ -8,16 +8,19 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from sparsetool.budget import Budget, Budgets
 from sparsetool.export import export_keras
 from sparsetool.pipeline.artifact import make_artifact
-from sparsetool.pipeline.compress import write_artifact
+from sparsetool.pipeline.compress import publish
 from sparsetool.pipeline.conversion import Settings
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.held_out import hashes, measure_on_test_set, with_answers
-from sparsetool.pipeline.outputs import staged
+from sparsetool.pipeline.outputs import write_if_changed
 from sparsetool.pipeline.proof import Prover
 from sparsetool.pipeline.record_folder import PUBLISHED, RUN, published_files, run_document
+from sparsetool.pipeline.request import Output
 from sparsetool.pipeline.run_folder import RunFolder, opened, sha256
+from sparsetool.pipeline.size_gate import size_gate
 from sparsetool.pipeline.size_meter import SizeMeter
 from sparsetool.pipeline.stage_files import read_stages, write_stages
 from sparsetool.pipeline.task_gates import check_task_gates
@@ -61,6 +64,7 @@ def run_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> Ru
         records = tuple(_make(recipe, section, user, folder, prover, meter, listener) for section in recipe.artifacts)
         records = _measure(recipe, records, user, folder, listener, metric=metric, metric_source=metric_source)
         records = check_task_gates(recipe, records)
+        records = _check_sizes(recipe, records, folder)
         return _publish(path, out, folder, training, records)
 
 
@@ -82,10 +86,10 @@ def prune_recipe(
         if record is not None:
             _make_folder(record)
         training = train_and_prune(recipe, user, folder, listener, home=path.parent)
-        _write((folder.path / PRUNED).read_bytes(), out / PRUNED)
+        write_if_changed(out / PRUNED, (folder.path / PRUNED).read_bytes())
         if record is not None:
             for name in RECORDED:
-                _write((folder.path / name).read_bytes(), record / name)
+                write_if_changed(record / name, (folder.path / name).read_bytes())
         return training
 
 
@@ -163,7 +167,7 @@ def _make(
             limits=limits,
         )
         for written in PUBLISHED:
-            write_artifact(artifact, destination / f"{section.name}{written.suffix}", written)
+            publish(Output.of(artifact, written), destination / f"{section.name}{written.suffix}")
         write_stages(destination / _stages_file(section.name), artifact.stages)
         return asdict(artifact.record)
 
@@ -221,18 +225,18 @@ def _measure(
     return tuple(with_answers(record, keys[record.name], answers) for record in records)
 
 
+def _check_sizes(recipe: Recipe, records: tuple[ArtifactRecord, ...], folder: RunFolder) -> tuple[ArtifactRecord, ...]:
+    own = {section.name: Budget(**section.budget.model_dump()) for section in recipe.artifacts}
+    gate = size_gate(Budgets(own=own))
+    models = [(folder.path / published_files(record.name)[0]).read_bytes() for record in records]
+    return tuple(gate.passed(record, model) for record, model in zip(records, models, strict=True))
+
+
 def _publish(
     path: Path, out: Path, folder: RunFolder, training: TrainingRecord, records: tuple[ArtifactRecord, ...]
 ) -> RunRecord:
     for name in [PRUNED, *RECORDED, *(file for record in records for file in published_files(record.name))]:
-        _write((folder.path / name).read_bytes(), out / name)
+        write_if_changed(out / name, (folder.path / name).read_bytes())
     record = RunRecord(recipe=path.resolve().parent.name, training=training, artifacts=records)
-    _write(run_document(record), out / RUN)  # last, since it tells of all the others
+    write_if_changed(out / RUN, run_document(record))  # last, since it tells of all the others
     return record
-
-
-def _write(content: bytes, destination: Path) -> None:
-    if destination.is_file() and destination.read_bytes() == content:
-        return  # build tools look at the time of a file
-    with staged(destination) as temporary:
-        temporary.write_bytes(content)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from sparsetool.pipeline.certificate import RepetitionRecord, held_against, read_certificate
-from sparsetool.pipeline.compress import TIMEOUT_S
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.identity import sha256_of
 from sparsetool.pipeline.pair_outputs import Task
+from sparsetool.pipeline.request import TIMEOUT_S
 from sparsetool.pipeline.sample_source import samples_named
 from sparsetool.pipeline.task_metric import load_metric
 from sparsetool.pipeline.verify_pair import RANDOM, verify_pair

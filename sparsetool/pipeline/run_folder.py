@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sparsetool.pipeline.cache import content_key
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.outputs import staged
 from sparsetool_converters.errors import OutputError
@@ -79,7 +80,7 @@ class RunFolder:
         Raises:
             OutputError: the folder cannot be written.
         """
-        key = _key(inputs)
+        key = content_key(inputs)
         match self._steps().get(name):
             case {"key": known_key, "files": known_files, "record": dict(known)}:
                 if known_key == key and {file: known_files.get(file) for file in files} == self._hashes(files):
@@ -115,7 +116,7 @@ class RunFolder:
             OutputError: the folder cannot be written.
         """
         stem = name.replace(" ", "-")
-        state = self.path / f"{stem}-{_key(inputs)[:16]}{STATE_SUFFIX}"
+        state = self.path / f"{stem}-{content_key(inputs)[:16]}{STATE_SUFFIX}"
         self._remove(set(self.path.glob(f"{stem}-*{STATE_SUFFIX}")) - {state})
         record = self.step(name, inputs, files, lambda destination: make(destination, state))
         self._remove({state})
@@ -155,10 +156,6 @@ class RunFolder:
     def _write(self, steps: Mapping[str, Any]) -> None:
         with staged(self.path / STEPS) as temporary:
             temporary.write_text(json.dumps(steps, indent=1, sort_keys=True) + "\n", "utf-8")
-
-
-def _key(inputs: Mapping[str, Any]) -> str:
-    return sha256(json.dumps(inputs, sort_keys=True).encode())
 
 
 @contextmanager

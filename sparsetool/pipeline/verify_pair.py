@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import sparsetool
-from sparsetool.pipeline.compress import TIMEOUT_S, VERIFY_SAMPLES
 from sparsetool.pipeline.events import Listener, Silence
 from sparsetool.pipeline.identity import identify, processor
 from sparsetool.pipeline.pair_outputs import ANYTHING, Task, compare_pair
 from sparsetool.pipeline.proof import COMPACTED, EXACT, HYBRID, LOSSY, is_hybrid, narrowest
+from sparsetool.pipeline.request import TIMEOUT_S, VERIFY_SAMPLES
 from sparsetool.pipeline.sources import load_source
 from sparsetool.pipeline.versions import installed_versions
 from sparsetool.report.verification_record import DataIdentity, VerificationFinding, VerificationRecord

@@ -2,7 +2,7 @@
 
 import gzip
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sparsetool.report.target_records import FindingRecord
 from sparsetool_converters.codec import compress
@@ -223,6 +223,27 @@ class GateRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SizeLimitRecord:
+    """One limit on one size of an artifact.
+
+    Attributes:
+        size: which size: "disk", "gzip", "zstd", "wire" or "ram".
+        rule: "budget" for a limit as such, "regression" for growth over the baseline.
+        actual_bytes: what it takes.
+        limit_bytes: what it may take.
+        baseline_bytes: what it took, for a regression.
+        kept: whether the limit is kept.
+    """
+
+    size: str
+    rule: Literal["budget", "regression"]
+    actual_bytes: int
+    limit_bytes: int
+    baseline_bytes: int | None = None
+    kept: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class KeptRecord:
     """A weight that broke a gate and was therefore left as it was.
 
@@ -254,6 +275,8 @@ class ArtifactRecord:
         findings: what the lint says of the result.
         gates: the limits that the recipe sets, and what was measured against them.
         kept: weights that broke a gate and were left dense or unquantized.
+        baseline: what it took, where a baseline knows it.
+        limits: the limits on its sizes, and what was measured against them.
     """
 
     name: str
@@ -268,6 +291,8 @@ class ArtifactRecord:
     findings: tuple[FindingRecord, ...] = ()
     gates: tuple[GateRecord, ...] = ()
     kept: tuple[KeptRecord, ...] = ()
+    baseline: Sizes | None = None
+    limits: tuple[SizeLimitRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

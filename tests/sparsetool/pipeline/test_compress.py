@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from sparsetool.budget import Budget
+from sparsetool.budget import Budget, Budgets
 from sparsetool.pipeline.compress import check_written, compress
 from sparsetool.pipeline.conversion import Settings
 from sparsetool.pipeline.formats import Format
+from sparsetool.pipeline.size_gate import SizeGate
 from sparsetool.pipeline.unpack import unpack
 from sparsetool_converters import codec
 from sparsetool_converters.errors import (
@@ -101,7 +102,7 @@ class TestNothingIsWritten:
     def test_if_the_budget_is_exceeded(self, source, destination, dense_model, budget):
         source.write_bytes(dense_model)
         with pytest.raises(BudgetExceededError, match=r"over the budget of 100$"):
-            compress(source, destination, budget=budget, force=True)
+            compress(source, destination, gate=SizeGate(budgets=Budgets(every=budget)), force=True)
 
     def test_if_int8_has_no_calibration_data(self, source, destination):
         with pytest.raises(CalibrationDataError):

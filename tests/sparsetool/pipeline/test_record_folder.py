@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from sparsetool.budget import Budget
+from sparsetool.budget import Budget, Budgets
 from sparsetool.pipeline.compress import compress
 from sparsetool.pipeline.conversion import Settings
 from sparsetool.pipeline.pack import pack_file
+from sparsetool.pipeline.size_gate import SizeGate
 from sparsetool_converters.codec import unpack
 from sparsetool_converters.errors import BudgetExceededError, OutputError
 from sparsetool_converters.model import Model
@@ -115,7 +116,7 @@ def test_places_that_cannot_hold_a_record_are_refused_before_anything_is_done(
 
 def test_what_fails_leaves_no_folder(source, out, tmp_path):
     with pytest.raises(BudgetExceededError):
-        compress(source, out, budget=Budget(disk=10), record=tmp_path / "record")
+        compress(source, out, gate=SizeGate(budgets=Budgets(every=Budget(disk=10))), record=tmp_path / "record")
     assert [path.name for path in tmp_path.iterdir()] == ["model.tflite"]
 
 
