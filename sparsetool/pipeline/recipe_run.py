@@ -15,11 +15,11 @@ from sparsetool.pipeline.compress import publish
 from sparsetool.pipeline.conversion import Settings
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.held_out import hashes, measure_on_test_set, with_answers
-from sparsetool.pipeline.outputs import write_if_changed
+from sparsetool.pipeline.outputs import make_folder, write_if_changed
 from sparsetool.pipeline.proof import Prover
 from sparsetool.pipeline.record_folder import PUBLISHED, RUN, published_files, run_document
 from sparsetool.pipeline.request import Output
-from sparsetool.pipeline.run_folder import RunFolder, opened, sha256
+from sparsetool.pipeline.run_folder import WORK, RunFolder, opened, sha256
 from sparsetool.pipeline.size_gate import size_gate
 from sparsetool.pipeline.size_meter import SizeMeter
 from sparsetool.pipeline.stage_files import read_stages, write_stages
@@ -32,11 +32,9 @@ from sparsetool.recipe import OUTPUT_GATES, ArtifactSection, Recipe, load_recipe
 from sparsetool.recipe_fields import OnFailure
 from sparsetool.report.records import ArtifactRecord, RunRecord, TrainingRecord
 from sparsetool.verify import Tolerance, require_runtime
-from sparsetool_converters.errors import OutputError
 from sparsetool_converters.passes.quantize_layers import LayerRecipe
 from sparsetool_converters.targets import target_named
 
-WORK = ".work"  # inside the output folder: what steps made, before all of it is verified
 FLOATS = {"dense": "_dense.tflite", "pruned": "_pruned.tflite"}  # no artifact can have such a name
 _RECORD = TypeAdapter(ArtifactRecord)
 
@@ -84,7 +82,7 @@ def prune_recipe(
     """
     with _opened(path, out, listener) as (recipe, user, folder, out):
         if record is not None:
-            _make_folder(record)
+            make_folder(record)
         training = train_and_prune(recipe, user, folder, listener, home=path.parent)
         write_if_changed(out / PRUNED, (folder.path / PRUNED).read_bytes())
         if record is not None:
@@ -98,17 +96,10 @@ def _opened(path: Path, out: Path | None, listener: Listener) -> Iterator[tuple[
     recipe = load_recipe(path)
     user = UserModel(path.parent / recipe.model.source)
     out = out or path.parent / "runs"
-    _make_folder(out)
-    _make_folder(out / WORK)
+    make_folder(out)
+    make_folder(out / WORK)
     with opened(out / WORK, listener) as folder:
         yield recipe, user, folder, out
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise OutputError(str(path), f"cannot be written: {problem.strerror}") from problem
 
 
 def _export(folder: RunFolder, listener: Listener) -> None:
