@@ -14,7 +14,9 @@ EMBED_EXAMPLE = (
     "  sparsetool embed small.tflite -o small_model_data.cc\n"
     "  sparsetool embed small.tflz -o model.c --name g_packed_model\n"
 )
-CMAKE_DIR_EXAMPLE = '\b\nExample:\n  sparsetool cmake-dir\n  cmake -S . -B build "-Dsparsetool_DIR=$(sparsetool cmake-dir)"'
+CMAKE_DIR_EXAMPLE = (
+    '\b\nExample:\n  sparsetool cmake-dir\n  cmake -S . -B build "-Dsparsetool_DIR=$(sparsetool cmake-dir)"'
+)
 
 
 class ArrayLanguage(StrEnum):

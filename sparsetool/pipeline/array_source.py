@@ -12,16 +12,14 @@ BYTES_A_LINE = 16
 SPELLED = np.array([f"0x{value:02x}," for value in range(256)], "S5").view(np.uint8).reshape(256, 5)
 
 # Of C23 and C++23 together, so that a name serves both.
-KEYWORDS = frozenset(
-    """
-    alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t char8_t class co_await
-    co_return co_yield compl concept const const_cast consteval constexpr constinit continue decltype default delete do
-    double dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable
-    namespace new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast
-    requires restrict return short signed sizeof static static_assert static_cast struct switch template this
-    thread_local throw true try typedef typeid typename typeof typeof_unqual union unsigned using virtual void volatile
-    wchar_t while xor xor_eq
-    """.split()
+KEYWORDS = (
+    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t char8_t "
+    "class co_await co_return co_yield compl concept const const_cast consteval constexpr constinit continue "
+    "decltype default delete do double dynamic_cast else enum explicit export extern false float for friend "
+    "goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private "
+    "protected public register reinterpret_cast requires restrict return short signed sizeof static "
+    "static_assert static_cast struct switch template this thread_local throw true try typedef typeid "
+    "typename typeof typeof_unqual union unsigned using virtual void volatile wchar_t while xor xor_eq"
 )
 
 
@@ -94,7 +92,7 @@ def check_name(name: str) -> None:
     problem = ""
     if not (name.isascii() and name.isidentifier()):
         problem = "takes letters, digits and underscores, and begins with no digit"
-    elif name in KEYWORDS:
+    elif name in KEYWORDS.split():
         problem = "is no keyword of C or C++"
     elif name.startswith("_") or "__" in name:
         problem = "neither begins with an underscore nor holds two in a row, which C and C++ reserve"

@@ -97,7 +97,9 @@ def _language_of(destination: Path) -> Language:
     if destination.suffix not in LANGUAGES:
         raise UsageError(f"{destination}: name the output .c for C, or .cc, .cpp or .cxx for C++")
     if not re.fullmatch(r"[\w.+ -]+", destination.name):  # anything else means something inside of #include "..."
-        raise UsageError(f"{str(destination)!r}: a file to include is named with letters, digits, and ' ', '.', '+', '-'")
+        raise UsageError(
+            f"{str(destination)!r}: a file to include is named with letters, digits, and ' ', '.', '+', '-'"
+        )
     return LANGUAGES[destination.suffix]
 
 

@@ -134,7 +134,7 @@ def test_other_packed_models_and_containers_of_something_else_are_refused(model,
     with pytest.raises(ModelFormatError, match=r"neither a \.tflite nor a \.tflz; make one with sparsetool compress"):
         embed(tmp_path / "model.bin", tmp_path / "a.c")
     (tmp_path / "model.bin").write_bytes(pack(b"no model at all"))
-    with pytest.raises(ModelFormatError, match="not a .tflite"):
+    with pytest.raises(ModelFormatError, match=r"not a \.tflite"):
         embed(tmp_path / "model.bin", tmp_path / "a.c")
 
 
