@@ -7,6 +7,7 @@ import typer
 
 from sparsetool.cli import (
     bench_commands,
+    build_commands,
     compress_command,
     conversion_commands,
     packing_commands,
@@ -52,12 +53,14 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (conversion_commands.densify, conversion_commands.DENSIFY_EXAMPLE),
     (packing_commands.pack, packing_commands.PACK_EXAMPLE),
     (packing_commands.unpack, packing_commands.UNPACK_EXAMPLE),
+    (build_commands.embed, build_commands.EMBED_EXAMPLE),
     (verification_commands.verify, verification_commands.VERIFY_EXAMPLE),
     (report_commands.diff, report_commands.DIFF_EXAMPLE),
     (bench_commands.bench, bench_commands.BENCH_EXAMPLE),
     (reading_commands.inspect, reading_commands.INSPECT_EXAMPLE),
     (target_commands.explain, target_commands.EXPLAIN_EXAMPLE),
     (quantization_commands.quantizations, quantization_commands.QUANTIZATIONS_EXAMPLE),
+    (build_commands.cmake_dir, build_commands.CMAKE_DIR_EXAMPLE),
     (report_commands.schema, report_commands.SCHEMA_EXAMPLE),
 )
 for command, example in COMMANDS:

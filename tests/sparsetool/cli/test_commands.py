@@ -14,7 +14,7 @@ from sparsetool_converters.codec import pack
 
 COMMANDS = (
     "run", "config", "prune", "plot", "report", "compress", "plan", "densify", "pack", "unpack",
-    "verify", "bench", "inspect", "explain", "diff", "schema",
+    "embed", "verify", "bench", "inspect", "explain", "diff", "cmake-dir", "schema",
 )  # fmt: skip
 
 
