@@ -306,5 +306,3 @@ def test_pre_commit_installs_the_hook_and_fails_a_commit_that_is_too_large(folde
     assert failed.returncode == 1
     assert "exit code: 3" in failed.stdout
     assert "over the budget of 1,200,000" in failed.stdout
-    assert (
-    )
