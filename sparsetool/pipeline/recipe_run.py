@@ -59,13 +59,13 @@ def run_recipe(
     recipe, home = load_recipe(path, overrides), path.parent
     source = source_of(recipe, path)
     check_artifacts(recipe, path)
+    gate = _size_gate(recipe, home)
     user = UserModel(source) if recipe.trains else None
     if user is None:
         check_given(source)
     with _opened(path, out, listener) as (folder, out):
         require_runtime(target_named(recipe.convert.target).kernel_sets)
         metric, metric_source = _metric(recipe, home)
-        gate = _size_gate(recipe, home)
         if user is None:
             material = given_material(recipe, source, folder, listener, home=home)
         else:
