@@ -12,6 +12,7 @@ from sparsetool.cli.gate_faces import GateReports, draw_sizes
 from sparsetool.cli.options import (
     BaselineFile,
     BudgetTexts,
+    CacheFolder,
     Force,
     Json,
     JunitFile,
@@ -108,10 +109,7 @@ def compress(
         int | None,
         typer.Option("--jobs", "-j", min=1, help="How many models are converted at a time, each in its own process."),
     ] = None,
-    cache_folder: Annotated[
-        Path | None,
-        typer.Option("--cache-dir", help="Results by the content of all that they depend on; may be shared."),
-    ] = None,
+    cache_folder: CacheFolder = None,
     depfile: Annotated[
         Path | None, typer.Option("--depfile", help="Write what the output was made of, as Make and Ninja read it.")
     ] = None,
