@@ -1,6 +1,8 @@
 """Where a gate on sizes is told: reports in files, the terminal, and GitHub where that runs the command."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +37,27 @@ class GateReports:
             if path is not None:
                 check_destination(path, force=True)
 
-    def write(self, record: "SizesRecord", environment: Mapping[str, str]) -> None:
+    @contextmanager
+    def told(self, name: str) -> Iterator[None]:
+        """Write reports of a failure in the block, which goes on its way.
+
+        Args:
+            name: what the block is about, for a failure that is not one of sizes.
+        """
+        from sparsetool.pipeline.batch import failure_of
+        from sparsetool.pipeline.size_gate import SizeLimitError
+        from sparsetool.report.size_records import SizesRecord
+
+        try:
+            yield
+        except SizeLimitError as problem:
+            self.write(SizesRecord(artifacts=problem.artifacts))
+            raise
+        except Exception as problem:
+            self.write(SizesRecord(artifacts=(), failures=(failure_of(name, problem),)))
+            raise
+
+    def write(self, record: "SizesRecord") -> None:
         """Write all reports, whatever the verdict; on GitHub, also annotate, and add the table to the step's summary.
 
         To be called before a failure is raised. A report that has the same content already is left alone.
@@ -49,10 +71,10 @@ class GateReports:
         from sparsetool.report.size_table import size_markdown
 
         table = size_markdown(record)
-        if environment.get("GITHUB_ACTIONS") == "true":
+        if os.environ.get("GITHUB_ACTIONS") == "true":
             for line in workflow_commands(record):  # first: they are seen even if a file cannot be written
                 screen.note(line)
-            if summary := environment.get("GITHUB_STEP_SUMMARY"):
+            if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
                 _append(Path(summary), f"{table}\n")
         if self.junit is not None:
             write_if_changed(self.junit, junit_xml(record))

@@ -29,6 +29,10 @@ class Failure(StrEnum):
     KEEP_DENSE = "keep-dense"
 
 
+CacheFolder = Annotated[
+    Path | None,
+    typer.Option("--cache-dir", help="Results by the content of all that they depend on; may be shared, and deleted."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds for each run of a model.")]
