@@ -8,6 +8,7 @@ from sparsetool.pipeline.certificate import RepetitionRecord
 from sparsetool.pipeline.pack import PackRecord
 from sparsetool.report.bench_record import BenchRecord
 from sparsetool.report.diff_record import DiffRecord
+from sparsetool.report.error_record import ErrorRecord
 from sparsetool.report.inspection import InspectionRecord
 from sparsetool.report.measured_record import MeasuredRecord
 from sparsetool.report.plans import PlanRecord
@@ -17,7 +18,7 @@ from sparsetool.report.records import ArtifactRecord, RunRecord, TrainingRecord
 from sparsetool.report.report_record import ReportRecord
 from sparsetool.report.schemas import schema_of
 from sparsetool.report.size_records import BaselineRecord, BatchRecord, SizesRecord
-from sparsetool.report.small_records import QuantizationsRecord, UnpackRecord
+from sparsetool.report.small_records import PlotRecord, QuantizationsRecord, UnpackRecord
 from sparsetool.report.target_records import ExplanationRecord, TargetCheckRecord
 from sparsetool.report.verification_record import VerificationRecord
 from sparsetool_converters.codec import Accounting
@@ -30,12 +31,14 @@ DOCUMENTS: dict[str, Any] = {
     "compress many": BatchRecord,
     "densify": ArtifactRecord,
     "diff": DiffRecord,
+    "error": ErrorRecord,
     "explain": ExplanationRecord,
     "inspect": InspectionRecord,
     "measured": MeasuredRecord,
     "pack": PackRecord,
     "packing": Accounting,
     "plan": PlanRecord,
+    "plot": PlotRecord,
     "prune": TrainingRecord,
     "prune plan": PruningPlan,
     "pruning record": Numbers,
