@@ -47,7 +47,7 @@ def killed(folder, delay_s, phase=""):
         process.kill()
         out, err = process.communicate()
     assert process.returncode == -9, err
-    return Finished(process.returncode, out, err)
+    return Finished((), process.returncode, out, err)
 
 
 @pytest.fixture(scope="module")
