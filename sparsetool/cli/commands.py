@@ -34,6 +34,7 @@ app = typer.Typer(
 # In the order of --help, each with an example.
 COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (recipe_commands.run, recipe_commands.RUN_EXAMPLE),
+    (recipe_commands.config, recipe_commands.CONFIG_EXAMPLE),
     (recipe_commands.prune, recipe_commands.PRUNE_EXAMPLE),
     (recipe_commands.plot, recipe_commands.PLOT_EXAMPLE),
     (report_commands.report, report_commands.REPORT_EXAMPLE),

@@ -1,15 +1,30 @@
 """The commands that carry out a recipe."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sparsetool.cli.options import Force, Json, Out, screen
+from sparsetool.cli.options import BaselineFile, BudgetTexts, Force, Json, MaxRegression, Out, screen
+from sparsetool.cli.recipe_flags import (
+    FailureFlag,
+    ObjectiveFlag,
+    TargetFlag,
+    TimeoutFlag,
+    overrides_of,
+)
 from sparsetool.cli.screen import show, show_json
 from sparsetool_converters.errors import UsageError
 
-RUN_EXAMPLE = "\b\nExample:\n  sparsetool run models/mnist_cnn/recipe.toml"
+if TYPE_CHECKING:
+    from sparsetool.report.records import SizeLimitRecord
+
+RUN_EXAMPLE = (
+    "\b\nExamples:\n"
+    "  sparsetool run models/mnist_cnn/recipe.toml\n"
+    "  sparsetool run recipe.toml --target tflm --budget int8:disk=40KB\n"
+)
+CONFIG_EXAMPLE = "\b\nExample:\n  sparsetool config models/mnist_cnn/recipe.toml --resolved --target portable"
 PRUNE_EXAMPLE = (
     "\b\nExamples:\n"
     "  sparsetool prune models/mnist_cnn/recipe.toml --dry-run\n"
@@ -21,18 +36,35 @@ PLOT_EXAMPLE = "\b\nExample:\n  sparsetool plot pruning -o pictures"
 def run(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.")],
     out: Out = None,
+    target: TargetFlag = None,
+    objective: ObjectiveFlag = None,
+    timeout: TimeoutFlag = None,
+    on_failure: FailureFlag = None,
+    budget: BudgetTexts = None,
+    baseline: BaselineFile = None,
+    max_regression: MaxRegression = None,
     as_json: Json = False,
 ) -> None:
     """Carry out a whole recipe: train, prune, convert, verify, and print what each stage did.
 
-    Steps whose inputs have not changed are reused.
+    A recipe whose model is a .tflite, .tflz, .keras or SavedModel is converted and verified only. Steps whose inputs
+    have not changed are reused. A flag counts more than the recipe.
     """
     screen.hush()
     from sparsetool.pipeline.recipe_run import run_recipe
     from sparsetool.report.records import as_json as to_json
     from sparsetool.report.tables import artifact_table, layer_table, tensor_table
 
-    record = run_recipe(recipe, out, listener=screen)
+    overrides = overrides_of(
+        target=target,
+        objective=objective,
+        timeout=timeout,
+        on_failure=on_failure,
+        budget=budget,
+        baseline=baseline,
+        max_regression=max_regression,
+    )
+    record = run_recipe(recipe, out, overrides=overrides, listener=screen)
     if as_json:
         show_json(to_json("run", record))
         return
@@ -42,6 +74,50 @@ def run(
         if artifact.tensors:
             show(f"\n{artifact.name}", tensor_table(artifact.tensors))
     show("", artifact_table(record.artifacts))
+    for artifact in record.artifacts:
+        show(*(f"{artifact.name}: {_told(limit)}" for limit in artifact.limits))
+
+
+def config(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.")],
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="Every key with its value, those that are left out with the default.")
+    ] = False,
+    target: TargetFlag = None,
+    objective: ObjectiveFlag = None,
+    timeout: TimeoutFlag = None,
+    on_failure: FailureFlag = None,
+    budget: BudgetTexts = None,
+    baseline: BaselineFile = None,
+    max_regression: MaxRegression = None,
+    as_json: Json = False,
+) -> None:
+    """Check a recipe and print what it comes to, as a recipe: flags over the file over defaults.
+
+    Behind each value that is no default stands where it comes from.
+    """
+    screen.hush()
+    from sparsetool.pipeline.configuration import read_configuration
+    from sparsetool.recipe import toml_text
+    from sparsetool.report.records import as_json as to_json
+
+    overrides = overrides_of(
+        target=target,
+        objective=objective,
+        timeout=timeout,
+        on_failure=on_failure,
+        budget=budget,
+        baseline=baseline,
+        max_regression=max_regression,
+    )
+    record = read_configuration(recipe, overrides, resolved=resolved)
+    if as_json:
+        show_json(to_json("config", record))
+        return
+    told = {
+        key: source for key, source in record.sources.items() if source == "flag" or (resolved and source == "recipe")
+    }
+    show(toml_text(record.values, told).rstrip("\n"))
 
 
 def prune(
@@ -99,6 +175,11 @@ def plot(
         show_json(to_json("plot", drawn))
         return
     show(*drawn.pictures)
+
+
+def _told(limit: "SizeLimitRecord") -> str:
+    of = "" if limit.baseline_bytes is None else f", of a baseline of {limit.baseline_bytes:,}"
+    return f"{limit.size} {limit.actual_bytes:,} bytes, at most {limit.limit_bytes:,}{of}"
 
 
 def _show_plan(recipe: Path, *, as_json: bool) -> None:

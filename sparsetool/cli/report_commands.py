@@ -16,7 +16,9 @@ REPORT_EXAMPLE = (
 )
 
 DIFF_EXAMPLE = "\b\nExample:\n  sparsetool diff dense.tflite small.tflite"
-SCHEMA_EXAMPLE = "\b\nExample:\n  sparsetool schema verify > verify.schema.json"
+SCHEMA_EXAMPLE = (
+    "\b\nExamples:\n  sparsetool schema verify > verify.schema.json\n  sparsetool schema recipe > recipe.schema.json\n"
+)
 
 
 def report(
@@ -72,10 +74,11 @@ def diff(
 
 def schema(
     kind: Annotated[
-        str | None, typer.Argument(help='What the document says under "kind"; without it, all kinds are listed.')
+        str | None,
+        typer.Argument(help='What the document says under "kind", or recipe; without it, all kinds are listed.'),
     ] = None,
 ) -> None:
-    """Print the JSON Schema of a document that --json prints or a file holds."""
-    from sparsetool.pipeline.documents import DOCUMENTS, schema_text
+    """Print the JSON Schema of a document that --json prints or a file holds, or of a recipe, for editors."""
+    from sparsetool.pipeline.documents import KINDS, schema_text
 
-    show(*(DOCUMENTS if kind is None else [schema_text(kind).rstrip()]))
+    show(*(KINDS if kind is None else [schema_text(kind).rstrip()]))

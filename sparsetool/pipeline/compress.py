@@ -143,11 +143,20 @@ def _check_record(folder: Path, destination: Path, name: str, *, force: bool) ->
         raise OutputError(str(destination), f"the record calls the dense source {SOURCE}; name the output otherwise")
 
 
-def publish(output: Output, destination: Path) -> None:
-    """Write a result and read it back before anything is replaced; a file that holds it already is left alone."""
+def publish(output: Output, destination: Path, *, within: Path | None = None) -> None:
+    """Write a result and read it back before anything is replaced; a file that holds it already is left alone.
+
+    Args:
+        output: the result.
+        destination: where it belongs.
+        within: a folder for the temporary file, see `staged`.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     if holds(destination, output.content):
         return
-    with staged(destination) as temporary:
+    with staged(destination, within=within) as temporary:
         temporary.write_bytes(output.content)
         check_written(temporary, output.model, format_of_output(destination))
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from sparsetool.pipeline.certificate import RepetitionRecord
 from sparsetool.pipeline.pack import PackRecord
+from sparsetool.recipe import recipe_schema
 from sparsetool.report.bench_record import BenchRecord
+from sparsetool.report.config_record import ConfigRecord
 from sparsetool.report.diff_record import DiffRecord
 from sparsetool.report.error_record import ErrorRecord
 from sparsetool.report.inspection import InspectionRecord
@@ -29,6 +31,7 @@ DOCUMENTS: dict[str, Any] = {
     "bench": BenchRecord,
     "compress": ArtifactRecord,
     "compress many": BatchRecord,
+    "config": ConfigRecord,
     "densify": ArtifactRecord,
     "diff": DiffRecord,
     "error": ErrorRecord,
@@ -51,6 +54,8 @@ DOCUMENTS: dict[str, Any] = {
     "verify": VerificationRecord,
     "verify against": RepetitionRecord,
 }
+RECIPE = "recipe"  # no document of ours, but one that people write
+KINDS = (*DOCUMENTS, RECIPE)  # of schemas
 
 
 def document_schema(kind: str) -> dict[str, Any]:
@@ -59,9 +64,11 @@ def document_schema(kind: str) -> dict[str, Any]:
     Raises:
         UsageError: there is no such kind.
     """
+    if kind == RECIPE:
+        return recipe_schema()
     if kind not in DOCUMENTS:
-        near = difflib.get_close_matches(kind, DOCUMENTS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(DOCUMENTS)}"
+        near = difflib.get_close_matches(kind, KINDS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(KINDS)}"
         raise UsageError(f"no document is of the kind {kind!r}; {hint}")
     return schema_of(kind, DOCUMENTS[kind])
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sparsetool.pipeline.recipe_model import phases_of, source_of
 from sparsetool.pipeline.schedule_source import schedule_of
 from sparsetool.pipeline.training import keras_versions, pruner_of, reloaded, training_length
 from sparsetool.pipeline.user_model import UserModel
@@ -16,23 +17,24 @@ def plan_pruning(path: Path) -> PruningPlan:
         path: the recipe.
 
     Raises:
-        RecipeError: the recipe is not valid.
+        RecipeError: the recipe is not valid, or trains nothing.
         UsageError: the model file or the schedule's file fails.
         MissingExtraError: TensorFlow is not installed.
         PruningError: a schedule that prunes nothing or never reaches its target, or a choice of variables that cannot
             be carried out.
     """
     recipe = load_recipe(path)
-    user = UserModel(path.parent / recipe.model.source)
+    section = phases_of(recipe, path).prune
+    user = UserModel(source_of(recipe, path))
     keras_versions()
     samples = len(user.data["train"][0])
-    pruner = pruner_of(recipe.prune, schedule_of(recipe.prune, path.parent), reloaded(user.build()), samples)
-    steps, steps_per_epoch = training_length(recipe.prune, samples)
+    pruner = pruner_of(section, schedule_of(section, path.parent), reloaded(user.build()), samples)
+    steps, steps_per_epoch = training_length(section, samples)
     schedule = pruner.schedule
     return PruningPlan(
         recipe=path.resolve().parent.name,
         schedule=str(schedule),
-        epochs=recipe.prune.epochs,
+        epochs=section.epochs,
         steps=steps,
         steps_per_epoch=steps_per_epoch,
         refreshes=tuple(
@@ -45,7 +47,7 @@ def plan_pruning(path: Path) -> PruningPlan:
                 variable=planned.variable,
                 shape=planned.shape,
                 weights=planned.weights,
-                target_zeros=None if recipe.prune.scope == "global" else planned.target_zeros,
+                target_zeros=None if section.scope == "global" else planned.target_zeros,
             )
             for planned in pruner.report()
         ),

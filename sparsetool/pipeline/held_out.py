@@ -7,14 +7,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 from sparsetool.pipeline.conversion import Stage
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.proof import kernel_sets_for
 from sparsetool.pipeline.task_metric import Metric, measured, metric_name
-from sparsetool.pipeline.user_model import Arrays
 from sparsetool.report.records import AccuracyRecord, ArtifactRecord, MetricRecord
 from sparsetool.verify import FinishedRun, classification_accuracy, run_model
 from sparsetool_converters.errors import VerificationError
+from sparsetool_converters.samples import Samples, sample_count
 
 Stages = Mapping[str, Sequence[Stage]]  # by the artifact's name
 
@@ -25,13 +27,18 @@ def hashes(stages: Stages) -> dict[str, list[str]]:
 
 
 def measure_on_test_set(
-    stages: Stages, data: Arrays, metric: Metric | None, *, timeout_s: float, listener: Listener
+    stages: Stages,
+    data: tuple[Samples, npt.NDArray[Any]],
+    metric: Metric | None,
+    *,
+    timeout_s: float,
+    listener: Listener,
 ) -> dict[str, Any]:
     """What each model answers, as plain data by its SHA-256; a model that several artifacts pass through runs once.
 
     Args:
         stages: the models.
-        data: x `[n, ...]` and y `[n]`.
+        data: samples, and the right answers `[n]`.
         metric: what is measured, top-1 accuracy if None.
         timeout_s: seconds for one run of a model.
         listener: hears of progress.
@@ -48,10 +55,11 @@ def measure_on_test_set(
             models.setdefault(key, (f"{name}, {stage.name}", stage.data))
     results = {hashes({name: found[-1:]})[name][0]: name for name, found in stages.items()}
     answers: dict[str, Any] = {}
-    total = len(x) * len(models)
+    n_samples = sample_count(x)
+    total = n_samples * len(models)
     for i, (key, (what, model)) in enumerate(models.items()):
 
-        def told(done: int, _: int, before: int = i * len(x), what: str = what) -> None:
+        def told(done: int, _: int, before: int = i * n_samples, what: str = what) -> None:
             listener.progress("accuracy", before + done, total, what)
 
         with tempfile.TemporaryDirectory(prefix="sparsetool-model-") as folder:

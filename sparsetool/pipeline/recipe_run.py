@@ -1,71 +1,82 @@
 """A whole recipe: train, prune, export, convert, verify, measure, publish."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from sparsetool.budget import Budget, Budgets
-from sparsetool.export import export_keras
 from sparsetool.pipeline.artifact import make_artifact
 from sparsetool.pipeline.compress import publish
 from sparsetool.pipeline.conversion import Settings
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.held_out import hashes, measure_on_test_set, with_answers
-from sparsetool.pipeline.outputs import write_if_changed
+from sparsetool.pipeline.material import Material, check_given, given_material, trained_material
+from sparsetool.pipeline.outputs import make_folder, write_if_changed
 from sparsetool.pipeline.proof import Prover
+from sparsetool.pipeline.recipe_model import check_artifacts, phases_of, source_of
 from sparsetool.pipeline.record_folder import PUBLISHED, RUN, published_files, run_document
 from sparsetool.pipeline.request import Output
-from sparsetool.pipeline.run_folder import RunFolder, opened, sha256
-from sparsetool.pipeline.size_gate import size_gate
+from sparsetool.pipeline.run_folder import WORK, RunFolder, opened, sha256
+from sparsetool.pipeline.size_gate import SizeGate, check_limits, size_gate
 from sparsetool.pipeline.size_meter import SizeMeter
 from sparsetool.pipeline.stage_files import read_stages, write_stages
 from sparsetool.pipeline.task_gates import check_task_gates
 from sparsetool.pipeline.task_metric import Metric, load_metric
-from sparsetool.pipeline.training import DENSE, PRUNED, RECORDED, train_and_prune
+from sparsetool.pipeline.training import PRUNED, RECORDED, train_and_prune
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions, source_digest
 from sparsetool.recipe import OUTPUT_GATES, ArtifactSection, Recipe, load_recipe
-from sparsetool.recipe_fields import OnFailure
 from sparsetool.report.records import ArtifactRecord, RunRecord, TrainingRecord
 from sparsetool.verify import Tolerance, require_runtime
-from sparsetool_converters.errors import OutputError
 from sparsetool_converters.passes.quantize_layers import LayerRecipe
 from sparsetool_converters.targets import target_named
 
-WORK = ".work"  # inside the output folder: what steps made, before all of it is verified
-FLOATS = {"dense": "_dense.tflite", "pruned": "_pruned.tflite"}  # no artifact can have such a name
 _RECORD = TypeAdapter(ArtifactRecord)
 
 
-def run_recipe(path: Path, out: Path | None = None, *, listener: Listener) -> RunRecord:
+def run_recipe(
+    path: Path, out: Path | None = None, *, overrides: Mapping[str, Any] | None = None, listener: Listener
+) -> RunRecord:
     """Carry out a recipe; steps whose inputs have not changed are reused.
 
     Args:
         path: the recipe.
         out: folder for the results, by default `runs` beside the recipe. Every artifact is put there as `.tflite`
-            and `.tflz`, with the sparse checkpoint and the record of its pruning that `draw_record` draws, and only
-            after all of them passed; last `run.json`, the record of it all.
+            and `.tflz`, of a model that is trained with the sparse checkpoint and the record of its pruning that
+            `draw_record` draws, and only after all of them passed; last `run.json`, the record of it all.
+        overrides: what counts more than the recipe, see `load_recipe`.
         listener: hears of progress and of what is reused.
 
     Raises:
         SparseToolError: whatever went wrong; published results are then as they were before.
     """
-    with _opened(path, out, listener) as (recipe, user, folder, out):
+    recipe, home = load_recipe(path, overrides), path.parent
+    source = source_of(recipe, path)
+    check_artifacts(recipe, path)
+    user = UserModel(source) if recipe.trains else None
+    if user is None:
+        check_given(source)
+    with _opened(path, out, listener) as (folder, out):
         require_runtime(target_named(recipe.convert.target).kernel_sets)
-        metric, metric_source = _metric(recipe, path.parent)
-        training = train_and_prune(recipe, user, folder, listener, home=path.parent)
-        _export(folder, listener)
+        metric, metric_source = _metric(recipe, home)
+        gate = _size_gate(recipe, home)
+        if user is None:
+            material = given_material(recipe, source, folder, listener, home=home)
+        else:
+            material = trained_material(recipe, phases_of(recipe, path), user, folder, listener, home=home)
         prover: list[Prover] = []
         meter = SizeMeter()
-        records = tuple(_make(recipe, section, user, folder, prover, meter, listener) for section in recipe.artifacts)
-        records = _measure(recipe, records, user, folder, listener, metric=metric, metric_source=metric_source)
+        records = tuple(
+            _make(recipe, section, material, folder, prover, meter, listener) for section in recipe.artifacts
+        )
+        records = _measure(recipe, records, material, folder, listener, metric=metric, metric_source=metric_source)
         records = check_task_gates(recipe, records)
-        records = _check_sizes(recipe, records, folder)
-        return _publish(path, out, folder, training, records)
+        records = _check_sizes(gate, records, folder)
+        return _publish(path, out, folder, material, records)
 
 
 def prune_recipe(
@@ -82,10 +93,13 @@ def prune_recipe(
     Raises:
         SparseToolError: whatever went wrong; published results are then as they were before.
     """
-    with _opened(path, out, listener) as (recipe, user, folder, out):
+    recipe = load_recipe(path)
+    phases = phases_of(recipe, path)
+    user = UserModel(source_of(recipe, path))
+    with _opened(path, out, listener) as (folder, out):
         if record is not None:
-            _make_folder(record)
-        training = train_and_prune(recipe, user, folder, listener, home=path.parent)
+            make_folder(record)
+        training = train_and_prune(phases, user, folder, listener, home=path.parent)
         write_if_changed(out / PRUNED, (folder.path / PRUNED).read_bytes())
         if record is not None:
             for name in RECORDED:
@@ -94,49 +108,25 @@ def prune_recipe(
 
 
 @contextmanager
-def _opened(path: Path, out: Path | None, listener: Listener) -> Iterator[tuple[Recipe, UserModel, RunFolder, Path]]:
-    recipe = load_recipe(path)
-    user = UserModel(path.parent / recipe.model.source)
+def _opened(path: Path, out: Path | None, listener: Listener) -> Iterator[tuple[RunFolder, Path]]:
+    """The folder that steps work in, and the one for results."""
     out = out or path.parent / "runs"
-    _make_folder(out)
-    _make_folder(out / WORK)
+    make_folder(out)
+    make_folder(out / WORK)
     with opened(out / WORK, listener) as folder:
-        yield recipe, user, folder, out
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise OutputError(str(path), f"cannot be written: {problem.strerror}") from problem
-
-
-def _export(folder: RunFolder, listener: Listener) -> None:
-    def export(destination: Path) -> dict[str, Any]:
-        for done, (checkpoint, name) in enumerate(((DENSE, FLOATS["dense"]), (PRUNED, FLOATS["pruned"]))):
-            listener.progress("export", done, 2)
-            (destination / name).write_bytes(export_keras(folder.path / checkpoint))
-        listener.progress("export", 2, 2)
-        return {}
-
-    inputs = {
-        **{name: sha256((folder.path / name).read_bytes()) for name in (DENSE, PRUNED)},
-        **installed_versions("tensorflow"),
-    }
-    folder.step("export", inputs, tuple(FLOATS.values()), export)
+        yield folder, out
 
 
 def _make(
     recipe: Recipe,
     section: ArtifactSection,
-    user: UserModel,
+    material: Material,
     folder: RunFolder,
     provers: list[Prover],
     meter: SizeMeter,
     listener: Listener,
 ) -> ArtifactRecord:
-    source = (folder.path / FLOATS[section.checkpoint]).read_bytes()
-    gates = recipe.gates_of(section)
+    where, source = material.models[section.checkpoint]
     settings = Settings(
         quantize=section.quantize,
         quantize_layers=tuple(LayerRecipe(pattern=s.pattern, recipe=s.recipe) for s in section.quantize_layers),
@@ -145,23 +135,20 @@ def _make(
         encode=section.encode,
         objective=recipe.convert.objective,
         target=recipe.convert.target,
-        on_failure=gates.on_failure or OnFailure.FAIL,
+        on_failure=section.on_failure,
     )
-
-    limits = Tolerance(**gates.model_dump(include=set(OUTPUT_GATES)))
+    limits = Tolerance(**section.model_dump(include=set(OUTPUT_GATES)))
 
     def make(destination: Path) -> dict[str, Any]:
-        calibration = user.data["train"][0][: recipe.convert.calibration_samples]
         if not provers:  # one for all artifacts, since they share stages
-            samples = user.data["validation"][0][: recipe.verify.samples]
-            provers.append(Prover(samples, timeout_s=recipe.verify.timeout_s, listener=listener))
+            provers.append(Prover(material.samples(), timeout_s=recipe.verify.timeout_s, listener=listener))
         artifact = make_artifact(
             source,
             settings,
             name=section.name,
-            where=FLOATS[section.checkpoint],
+            where=where,
             prover=provers[0],
-            calibration=calibration,
+            calibration=material.calibration(),
             listener=listener,
             meter=meter,
             limits=limits,
@@ -173,11 +160,10 @@ def _make(
 
     inputs = {
         "float": sha256(source),
-        "model": sha256(user.source),
+        "data": material.inputs,
         "settings": {**asdict(settings), "name": section.name},
-        "verify": recipe.verify.model_dump(mode="json", include={"samples", "timeout_s"}),
+        "timeout_s": recipe.verify.timeout_s,
         "limits": asdict(limits),
-        "calibration_samples": recipe.convert.calibration_samples,
         "versions": installed_versions("ai-edge-litert", "litert-quantizer", "tflite-micro"),
         "source": [source_digest("sparsetool_converters"), source_digest("sparsetool.verify")],
     }
@@ -200,43 +186,56 @@ def _stages_file(artifact: str) -> str:
 def _measure(
     recipe: Recipe,
     records: tuple[ArtifactRecord, ...],
-    user: UserModel,
+    material: Material,
     folder: RunFolder,
     listener: Listener,
     *,
     metric: Metric | None,
     metric_source: bytes,
 ) -> tuple[ArtifactRecord, ...]:
-    """Measure every artifact, and every stage of it, on the test set."""
+    """Measure every artifact, and every stage of it, on the test set, if there is one."""
+    test = material.test
+    if test is None:
+        return records
     stages = {record.name: read_stages(folder.path / _stages_file(record.name)) for record in records}
     keys = hashes(stages)
 
     def measure(_: Path) -> dict[str, Any]:
         timeout_s = recipe.verify.timeout_s
-        return measure_on_test_set(stages, user.data["test"], metric, timeout_s=timeout_s, listener=listener)
+        return measure_on_test_set(stages, test(), metric, timeout_s=timeout_s, listener=listener)
 
     inputs = {
         "artifacts": keys,
         "metric": [recipe.verify.metric, sha256(metric_source)],
-        "model": sha256(user.source),
+        "data": material.test_inputs,
         "runtime": installed_versions("ai-edge-litert", "tflite-micro"),
     }
     answers = folder.step("accuracy", inputs, (), measure)
     return tuple(with_answers(record, keys[record.name], answers) for record in records)
 
 
-def _check_sizes(recipe: Recipe, records: tuple[ArtifactRecord, ...], folder: RunFolder) -> tuple[ArtifactRecord, ...]:
-    own = {section.name: Budget(**section.budget.model_dump()) for section in recipe.artifacts}
-    gate = size_gate(Budgets(own=own))
+def _size_gate(recipe: Recipe, home: Path) -> SizeGate:
+    sizes = recipe.sizes
+    return size_gate(
+        Budgets(own={section.name: Budget(**section.budget.model_dump()) for section in recipe.artifacts}),
+        baseline=None if sizes.baseline is None else home / sizes.baseline,
+        max_regression=sizes.max_regression,
+    )
+
+
+def _check_sizes(gate: SizeGate, records: tuple[ArtifactRecord, ...], folder: RunFolder) -> tuple[ArtifactRecord, ...]:
+    """The records with their limits on sizes, all of which are measured before the first that is broken is raised."""
     models = [(folder.path / published_files(record.name)[0]).read_bytes() for record in records]
-    return tuple(gate.passed(record, model) for record, model in zip(records, models, strict=True))
+    sized = [gate.measure(r.name, model, r.sizes) for r, model in zip(records, models, strict=True)]
+    check_limits(sized)
+    return tuple(replace(r, baseline=s.baseline, limits=s.limits) for r, s in zip(records, sized, strict=True))
 
 
 def _publish(
-    path: Path, out: Path, folder: RunFolder, training: TrainingRecord, records: tuple[ArtifactRecord, ...]
+    path: Path, out: Path, folder: RunFolder, material: Material, records: tuple[ArtifactRecord, ...]
 ) -> RunRecord:
-    for name in [PRUNED, *RECORDED, *(file for record in records for file in published_files(record.name))]:
+    for name in [*material.published, *(file for record in records for file in published_files(record.name))]:
         write_if_changed(out / name, (folder.path / name).read_bytes())
-    record = RunRecord(recipe=path.resolve().parent.name, training=training, artifacts=records)
+    record = RunRecord(recipe=path.resolve().parent.name, training=material.training, artifacts=records)
     write_if_changed(out / RUN, run_document(record))  # last, since it tells of all the others
     return record

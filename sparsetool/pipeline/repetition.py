@@ -3,14 +3,12 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from sparsetool.pipeline.certificate import RepetitionRecord, held_against, read_certificate
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.identity import sha256_of
 from sparsetool.pipeline.pair_outputs import Task
 from sparsetool.pipeline.request import TIMEOUT_S
-from sparsetool.pipeline.sample_source import samples_named
+from sparsetool.pipeline.sample_source import labels_named, samples_named
 from sparsetool.pipeline.task_metric import load_metric
 from sparsetool.pipeline.verify_pair import RANDOM, verify_pair
 from sparsetool.report.verification_record import ModelIdentity, VerificationRecord
@@ -74,11 +72,8 @@ def _task(question: Question) -> Task | None:
         return None
     if question.samples is None:
         raise UsageError("--labels are those of the samples: name these with --samples")
-    labels = samples_named(question.labels)
-    if not isinstance(labels, np.ndarray):
-        raise CalibrationDataError(f"{question.labels}: holds several arrays; labels are one, an entry for each sample")
     return Task(
-        labels=labels,
+        labels=labels_named(question.labels),
         metric=None if question.metric is None else load_metric(question.metric, Path()),
         max_drop=None if question.max_drop is None else parse_share(question.max_drop),
     )

@@ -1,6 +1,10 @@
 """Whatever a user calls samples on the command line."""
 
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from sparsetool.pipeline.user_model import load_module
 from sparsetool_converters.errors import CalibrationDataError
@@ -30,3 +34,16 @@ def samples_named(text: str) -> Samples:
     if not callable(found):
         raise CalibrationDataError(f"{path}: has no function {function}()")
     return gather_samples(found)
+
+
+def labels_named(text: str) -> npt.NDArray[Any]:
+    """The right answers to samples, one for each, from what `samples_named` reads.
+
+    Raises:
+        CalibrationDataError: as `samples_named`, or they are no single array.
+        UsageError: as `samples_named`.
+    """
+    labels = samples_named(text)
+    if not isinstance(labels, np.ndarray):
+        raise CalibrationDataError(f"{text}: holds several arrays; labels are one, an entry for each sample")
+    return labels

@@ -18,7 +18,7 @@ def check_task_gates(recipe: Recipe, records: Sequence[ArtifactRecord]) -> tuple
     by_name = {record.name: record for record in records}
     checked = []
     for section, record in zip(recipe.artifacts, records, strict=True):
-        gates = _gates(recipe, section, by_name)
+        gates = _gates(section, by_name)
         for gate in gates:
             if not gate.kept:
                 raise VerificationError("gate", "", _problem(section, gate, by_name))
@@ -26,16 +26,15 @@ def check_task_gates(recipe: Recipe, records: Sequence[ArtifactRecord]) -> tuple
     return tuple(checked)
 
 
-def _gates(recipe: Recipe, section: ArtifactSection, records: Mapping[str, ArtifactRecord]) -> list[GateRecord]:
-    limits, value = recipe.gates_of(section), _value(records[section.name])
+def _gates(section: ArtifactSection, records: Mapping[str, ArtifactRecord]) -> list[GateRecord]:
     found = []
     if section.min_accuracy is not None:
-        found.append(_gate("min_accuracy", section.min_accuracy, 100.0 * value))
-    if limits.min_metric is not None:
-        found.append(_gate("min_metric", limits.min_metric, value))
-    if limits.max_drop is not None and section.compared_with is not None:
-        drop = _value(records[section.compared_with]) - value
-        found.append(_gate("max_drop", limits.max_drop, drop))
+        found.append(_gate("min_accuracy", section.min_accuracy, 100.0 * _value(records[section.name])))
+    if section.min_metric is not None:
+        found.append(_gate("min_metric", section.min_metric, _value(records[section.name])))
+    if section.max_drop is not None and section.compared_with is not None:
+        drop = _value(records[section.compared_with]) - _value(records[section.name])
+        found.append(_gate("max_drop", section.max_drop, drop))
     return found
 
 
@@ -62,5 +61,7 @@ def _value(record: ArtifactRecord) -> float:
     """The task's metric, accuracy as a share."""
     if record.metric is not None:
         return record.metric.value
-    assert record.accuracy is not None  # measured on every artifact where there is no other metric
+    assert (
+        record.accuracy is not None
+    )  # measured on every artifact that has such a limit, where there is no other metric
     return record.accuracy.correct / record.accuracy.samples

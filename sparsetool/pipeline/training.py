@@ -12,7 +12,7 @@ from sparsetool.pipeline.structure_source import rules_of, structure_of
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions, source_digest
 from sparsetool.prune import ELEMENT, Schedule
-from sparsetool.recipe import PruneSection, Recipe, TrainSection
+from sparsetool.recipe import Phases, PruneSection, TrainSection
 from sparsetool.report.pruning_record import ARRAYS, NUMBERS, record_files
 from sparsetool.report.records import LayerRecord, TrainingRecord
 from sparsetool_converters.errors import MissingExtraError, ModelFormatError
@@ -26,15 +26,15 @@ _SETTINGS = {"epochs", "batch_size", "learning_rate", "decay", "seed", "save_eve
 
 
 def train_and_prune(
-    recipe: Recipe, user: UserModel, folder: RunFolder, listener: Listener, *, home: Path
+    phases: Phases, user: UserModel, folder: RunFolder, listener: Listener, *, home: Path
 ) -> TrainingRecord:
     """Make `dense.keras`, `pruned.keras` and the record of the pruning phase in the folder, or reuse them.
 
     A phase that was killed goes on from the state that it saved last, and ends with the same bits.
 
     Args:
-        recipe: the recipe.
-        user: its model file.
+        phases: how it is trained and pruned.
+        user: the recipe's model file.
         folder: where results are kept.
         listener: hears of progress and of what is reused.
         home: the recipe's folder.
@@ -45,15 +45,15 @@ def train_and_prune(
         VerificationError: a layer that does not have the sparsity that was asked for.
     """
     versions = keras_versions()
-    schedule = schedule_of(recipe.prune, home)
+    schedule = schedule_of(phases.prune, home)
 
     def train(destination: Path, state: Path) -> dict[str, Any]:
         from sparsetool.prune import accuracy, make_deterministic, save_checkpoint, train
 
-        settings = _settings(recipe.train)
+        settings = _settings(phases.train)
         make_deterministic(settings.seed)  # for the first weights
         model = user.build()
-        pruner_of(recipe.prune, schedule, reloaded(model), len(user.data["train"][0]))  # refuse early what will not do
+        pruner_of(phases.prune, schedule, reloaded(model), len(user.data["train"][0]))  # refuse early what will not do
         on_progress = _told(listener, "train dense")
         train(model, user.data["train"], settings, on_progress=on_progress, state=_intact(state, listener))
         save_checkpoint(model, destination / DENSE)
@@ -62,7 +62,7 @@ def train_and_prune(
     def prune(destination: Path, state: Path) -> dict[str, Any]:
         from sparsetool.prune import PruningRecorder, accuracy, load_checkpoint, save_checkpoint, train
 
-        section = recipe.prune
+        section = phases.prune
         model = load_checkpoint(folder.path / DENSE)
         samples = len(user.data["train"][0])
         pruner = pruner_of(section, schedule, model, samples)
@@ -92,12 +92,12 @@ def train_and_prune(
             "layers": [asdict(record) for record in records],
         }
 
-    inputs = {"model": sha256(user.source), "train": recipe.train.model_dump(mode="json"), "versions": versions}
+    inputs = {"model": sha256(user.source), "train": phases.train.model_dump(mode="json"), "versions": versions}
     dense = folder.resumable_step("train dense", inputs, (DENSE,), train)
     inputs |= {
         "dense": sha256((folder.path / DENSE).read_bytes()),
-        "prune": recipe.prune.model_dump(mode="json"),
-        "schedule": sha256(schedule_source(recipe.prune, home)),
+        "prune": phases.prune.model_dump(mode="json"),
+        "schedule": sha256(schedule_source(phases.prune, home)),
     }
     pruned = folder.resumable_step("train pruned", inputs, (PRUNED, *RECORDED), prune)
     return TrainingRecord(

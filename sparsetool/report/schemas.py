@@ -1,13 +1,13 @@
 """JSON Schemas of the documents that the command line prints, made from the records themselves."""
 
 import inspect
-import re
 from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from sparsetool.docstrings import attributes_of
 from sparsetool.report.records import SCHEMA_VERSION
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -26,7 +26,7 @@ class _Generator(GenerateJsonSchema):
         made = super().dataclass_schema(schema)
         documentation = inspect.getdoc(schema["cls"]) or ""
         made["description"] = documentation.partition("\n\n")[0].replace("\n", " ")
-        for name, text in _attributes(documentation).items():
+        for name, text in attributes_of(documentation).items():
             if name in made["properties"]:
                 made["properties"][name].pop("default", None)
                 made["properties"][name]["description"] = text
@@ -51,19 +51,3 @@ def schema_of(kind: str, record: Any) -> dict[str, Any]:
         "properties": {**head, **made["properties"]},
         "required": [*head, *made["required"]],
     }
-
-
-def _attributes(documentation: str) -> dict[str, str]:
-    """What a docstring says of each attribute."""
-    _, found, section = documentation.partition("Attributes:\n")
-    if not found:
-        return {}
-    texts: dict[str, str] = {}
-    name = ""
-    for line in section.partition("\n\n")[0].splitlines():
-        match = re.match(r" {4}(\w+): (.*)", line)
-        if match:
-            name, texts[match[1]] = match[1], match[2].strip()
-        elif name:
-            texts[name] += f" {line.strip()}"
-    return texts

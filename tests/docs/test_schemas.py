@@ -9,14 +9,14 @@ from jsonschema import Draft202012Validator
 from models_in_memory import mlp
 from published_schemas import FOLDER
 
-from sparsetool.pipeline.documents import DOCUMENTS, document_schema, file_name, schema_text
+from sparsetool.pipeline.documents import DOCUMENTS, KINDS, document_schema, file_name, schema_text
 from sparsetool.report.finite import finite
 from sparsetool.report.records import MetricRecord, as_json
 from sparsetool.report.schemas import schema_of
 from sparsetool_converters.codec import pack
 
 
-@pytest.mark.parametrize("kind", DOCUMENTS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_published_schema_is_what_the_code_makes(kind, request):
     """After a change that is meant: pytest tests/docs/test_schemas.py --update-goldens, then look at the difference."""
     path = FOLDER / file_name(kind)
@@ -26,7 +26,7 @@ def test_published_schema_is_what_the_code_makes(kind, request):
 
 
 def test_no_schema_is_published_of_a_document_that_is_gone():
-    assert {path.name for path in FOLDER.iterdir()} == set(map(file_name, DOCUMENTS))
+    assert {path.name for path in FOLDER.iterdir()} == set(map(file_name, KINDS))
 
 
 @pytest.mark.parametrize("kind", DOCUMENTS)
@@ -91,6 +91,6 @@ def test_a_number_that_is_none_is_null_and_allowed():
 
 
 def test_the_command_lists_kinds_and_prints_one(tmp_path):
-    assert run(tmp_path, "schema").out.split("\n")[:-1] == list(DOCUMENTS)
+    assert run(tmp_path, "schema").out.split("\n")[:-1] == list(KINDS)
     assert run(tmp_path, "schema", "prune plan").out == schema_text("prune plan")
     assert "did you mean 'inspect'?" in run(tmp_path, "schema", "inspekt").error(2)

@@ -43,12 +43,16 @@ def written(tmp_path):
     return write
 
 
+def gates(artifact):
+    return GatesSection(**{key: getattr(artifact, key) for key in GatesSection.model_fields})
+
+
 def test_what_an_artifact_must_keep_is_its_own_or_that_of_all(written):
     text = VALID.replace(
         "samples = 8", 'min_sqnr_db = 20.0\nmin_cosine = 0.9\non_failure = "keep-dense"\nmax_drop = 0.2'
     )
     recipe = load_recipe(written(text.replace('quantize = "int8"', 'quantize = "int8"\nmin_sqnr_db = 10.0')))
-    dense, int8 = map(recipe.gates_of, recipe.artifacts)
+    dense, int8 = map(gates, recipe.artifacts)
     assert dense == GatesSection(min_sqnr_db=20.0, min_cosine=0.9, on_failure="keep-dense")
     assert int8 == GatesSection(min_sqnr_db=10.0, min_cosine=0.9, on_failure="keep-dense", max_drop=0.005)
 
@@ -56,7 +60,7 @@ def test_what_an_artifact_must_keep_is_its_own_or_that_of_all(written):
 def test_a_drop_that_holds_for_all_needs_nothing_but_what_an_artifact_is_compared_with(written):
     text = VALID.replace('max_drop = "0.5%"\n', "").replace("samples = 8", 'max_drop = "1%"')
     recipe = load_recipe(written(text))
-    assert [recipe.gates_of(artifact).max_drop for artifact in recipe.artifacts] == [None, 0.01]
+    assert [artifact.max_drop for artifact in recipe.artifacts] == [None, 0.01]
 
 
 def test_the_limits_on_outputs_are_those_that_a_tolerance_knows():

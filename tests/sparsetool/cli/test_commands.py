@@ -16,7 +16,7 @@ from sparsetool_converters.codec import pack
 from sparsetool_converters.exit_codes import ExitCode
 
 COMMANDS = (
-    "run", "prune", "plot", "report", "compress", "plan", "densify", "pack", "unpack",
+    "run", "config", "prune", "plot", "report", "compress", "plan", "densify", "pack", "unpack",
     "verify", "bench", "inspect", "explain", "diff", "schema",
 )  # fmt: skip
 

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from sparsetool.pipeline import training
-from sparsetool.pipeline.recipe_run import FLOATS, run_recipe
+from sparsetool.pipeline.material import FLOATS
+from sparsetool.pipeline.recipe_run import run_recipe
 from sparsetool.pipeline.training import DENSE, PRUNED
 from sparsetool.pipeline.versions import installed_versions, source_digest
 from sparsetool.recipe import ArtifactSection
