@@ -51,8 +51,7 @@ class Finished:
     @property
     def said(self) -> list[str]:
         """Lines on stderr that are no progress."""
-        lines = self.err.splitlines()
-        return [line for line in lines if not (" gone" in line and "%), " in line) and not line.endswith(" ...")]
+        return said(self.err)
 
     def error(self, code: int) -> str:
         """The one line that a refusal consists of, if nothing else was said but progress and what is reused.
@@ -72,6 +71,11 @@ class Finished:
         (line,) = self.said
         assert line.startswith("error: ")
         return line.removeprefix("error: ")
+
+
+def said(err: str) -> list[str]:
+    """Lines of a stderr that are no progress."""
+    return [line for line in err.splitlines() if not (" gone" in line and "%), " in line) and not line.endswith(" ...")]
 
 
 def command(*arguments: object) -> list[str]:

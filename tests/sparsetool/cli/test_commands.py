@@ -47,7 +47,9 @@ def test_help_names_every_command_and_exit_code(sparsetool):
 
 
 def test_the_readme_has_the_same_exit_codes():
-    table = (Path(__file__).parents[3] / "README.md").read_text("utf-8").partition("| exit code | means |\n|---|---|\n")[2]
+    table = (
+        (Path(__file__).parents[3] / "README.md").read_text("utf-8").partition("| exit code | means |\n|---|---|\n")[2]
+    )
     rows = [row.strip("| ").split(" | ") for row in table.partition("\n\n")[0].splitlines()]
     assert rows == [[str(int(code)), code.meaning] for code in ExitCode]
 
