@@ -7,6 +7,7 @@ import typer
 
 from sparsetool.cli import (
     bench_commands,
+    compress_command,
     conversion_commands,
     packing_commands,
     quantization_commands,
@@ -38,7 +39,7 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (recipe_commands.prune, recipe_commands.PRUNE_EXAMPLE),
     (recipe_commands.plot, recipe_commands.PLOT_EXAMPLE),
     (report_commands.report, report_commands.REPORT_EXAMPLE),
-    (conversion_commands.compress, conversion_commands.COMPRESS_EXAMPLE),
+    (compress_command.compress, compress_command.COMPRESS_EXAMPLE),
     (conversion_commands.plan, conversion_commands.PLAN_EXAMPLE),
     (conversion_commands.densify, conversion_commands.DENSIFY_EXAMPLE),
     (packing_commands.pack, packing_commands.PACK_EXAMPLE),

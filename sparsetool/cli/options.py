@@ -22,6 +22,13 @@ class Goal(StrEnum):
     SPEED = "speed"
 
 
+class Failure(StrEnum):
+    """What becomes of a weight that breaks verification; the values are those of the recipe."""
+
+    FAIL = "fail"
+    KEEP_DENSE = "keep-dense"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds for each run of a model.")]

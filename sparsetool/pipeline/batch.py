@@ -17,7 +17,6 @@ from sparsetool.pipeline.run_folder import WORK, RunFolder, opened
 from sparsetool.pipeline.size_gate import SizeGate, SizeLimitError
 from sparsetool.report.size_records import BatchRecord, FailureRecord, MadeRecord, SizedRecord
 from sparsetool_converters.errors import SparseToolError, UsageError
-from sparsetool_converters.passes.quantize import check_calibration
 
 
 def compress_all(
@@ -48,9 +47,6 @@ def compress_all(
     """
     gate, listener = gate or SizeGate(), listener or Silence()
     _check_outputs(requests)
-    gate.check_names(request.name for request in requests)
-    for request in requests:
-        check_calibration(request.settings.quantize, request.settings.quantize_layers, request.calibration)
     processes = ConversionProcesses()
     with ExitStack() as stack:
         folders = {parent: stack.enter_context(_work(parent, cache)) for parent in _parents(requests)}

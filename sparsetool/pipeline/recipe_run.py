@@ -8,20 +8,19 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from sparsetool.budget import Budget, Budgets
 from sparsetool.pipeline.artifact import make_artifact
 from sparsetool.pipeline.compress import publish
-from sparsetool.pipeline.conversion import Settings
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.held_out import hashes, measure_on_test_set, with_answers
 from sparsetool.pipeline.material import Material, check_given, given_material, trained_material
 from sparsetool.pipeline.outputs import make_folder, write_if_changed
 from sparsetool.pipeline.proof import Prover
 from sparsetool.pipeline.recipe_model import check_artifacts, phases_of, source_of
+from sparsetool.pipeline.recipe_settings import gate_of, limits_of, settings_of
 from sparsetool.pipeline.record_folder import PUBLISHED, RUN, published_files, run_document
 from sparsetool.pipeline.request import Output
 from sparsetool.pipeline.run_folder import WORK, RunFolder, opened, sha256
-from sparsetool.pipeline.size_gate import SizeGate, check_limits, size_gate
+from sparsetool.pipeline.size_gate import SizeGate, check_limits
 from sparsetool.pipeline.size_meter import SizeMeter
 from sparsetool.pipeline.stage_files import read_stages, write_stages
 from sparsetool.pipeline.task_gates import check_task_gates
@@ -29,10 +28,9 @@ from sparsetool.pipeline.task_metric import Metric, load_metric
 from sparsetool.pipeline.training import PRUNED, RECORDED, train_and_prune
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions, source_digest
-from sparsetool.recipe import OUTPUT_GATES, ArtifactSection, Recipe, load_recipe
+from sparsetool.recipe import ArtifactSection, Recipe, load_recipe
 from sparsetool.report.records import ArtifactRecord, RunRecord, TrainingRecord
-from sparsetool.verify import Tolerance, require_runtime
-from sparsetool_converters.passes.quantize_layers import LayerRecipe
+from sparsetool.verify import require_runtime
 from sparsetool_converters.targets import target_named
 
 _RECORD = TypeAdapter(ArtifactRecord)
@@ -63,7 +61,7 @@ def run_recipe(
     with _opened(path, out, listener) as (folder, out):
         require_runtime(target_named(recipe.convert.target).kernel_sets)
         metric, metric_source = _metric(recipe, home)
-        gate = _size_gate(recipe, home)
+        gate = gate_of(recipe, home)
         if user is None:
             material = given_material(recipe, source, folder, listener, home=home)
         else:
@@ -127,17 +125,7 @@ def _make(
     listener: Listener,
 ) -> ArtifactRecord:
     where, source = material.models[section.checkpoint]
-    settings = Settings(
-        quantize=section.quantize,
-        quantize_layers=tuple(LayerRecipe(pattern=s.pattern, recipe=s.recipe) for s in section.quantize_layers),
-        allow_zero_loss=section.allow_zero_loss,
-        compact=section.compact,
-        encode=section.encode,
-        objective=recipe.convert.objective,
-        target=recipe.convert.target,
-        on_failure=section.on_failure,
-    )
-    limits = Tolerance(**section.model_dump(include=set(OUTPUT_GATES)))
+    settings, limits = settings_of(recipe, section), limits_of(section)
 
     def make(destination: Path) -> dict[str, Any]:
         if not provers:  # one for all artifacts, since they share stages
@@ -212,15 +200,6 @@ def _measure(
     }
     answers = folder.step("accuracy", inputs, (), measure)
     return tuple(with_answers(record, keys[record.name], answers) for record in records)
-
-
-def _size_gate(recipe: Recipe, home: Path) -> SizeGate:
-    sizes = recipe.sizes
-    return size_gate(
-        Budgets(own={section.name: Budget(**section.budget.model_dump()) for section in recipe.artifacts}),
-        baseline=None if sizes.baseline is None else home / sizes.baseline,
-        max_regression=sizes.max_regression,
-    )
 
 
 def _check_sizes(gate: SizeGate, records: tuple[ArtifactRecord, ...], folder: RunFolder) -> tuple[ArtifactRecord, ...]:

@@ -9,6 +9,7 @@ from sparsetool.recipe.artifacts import (
     SizesSection,
     VerifySection,
 )
+from sparsetool.recipe.inheritance import artifact_named
 from sparsetool.recipe.listing import listed
 from sparsetool.recipe.loading import Reading, load_recipe, read_recipe
 from sparsetool.recipe.schema import recipe_schema
@@ -45,6 +46,7 @@ __all__ = [
     "StructureSection",
     "TrainSection",
     "VerifySection",
+    "artifact_named",
     "listed",
     "load_recipe",
     "read_recipe",
