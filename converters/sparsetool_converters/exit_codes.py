@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
     TARGET = 6, "the target cannot run the model"
     INTERRUPTED = 130, "interrupted"  # 128 + SIGINT, as shells count
 
-    def __new__(cls, value: int, meaning: str) -> "ExitCode":
+    def __new__(cls, value: int, meaning: str = "") -> "ExitCode":
         code = int.__new__(cls, value)
         code._value_ = value
         code.meaning = meaning

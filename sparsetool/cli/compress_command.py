@@ -21,6 +21,7 @@ from sparsetool.cli.options import (
 from sparsetool.cli.recipe_flags import FailureFlag, ObjectiveFlag, TargetFlag, TimeoutFlag, given
 from sparsetool.cli.screen import show, show_json
 from sparsetool_converters.errors import SparseToolError, UsageError
+from sparsetool_converters.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from sparsetool.report.records import ArtifactRecord
@@ -49,7 +50,7 @@ class BatchFailedError(SparseToolError):
     """Some of several models failed; the results tell of each."""
 
     def __init__(self, record: "BatchRecord") -> None:
-        self.exit_code = record.exit_code  # type: ignore[misc]  # that of the first
+        self.exit_code = ExitCode(record.exit_code)  # type: ignore[misc]  # that of the first
         first, count = record.failures[0], len(record.failures)
         named = "" if first.message.startswith(first.name) else f"{first.name}: "
         super().__init__(f"{count:,} of {count + len(record.made):,} models failed; the first: {named}{first.message}")
@@ -125,6 +126,14 @@ def compress(
             "--record", help="Folder for run.json, all that was measured, and for the models before and after."
         ),
     ] = None,
+    check_reproducible: Annotated[
+        bool,
+        typer.Option(
+            "--check-reproducible",
+            help="Make the result twice more, with other hash seeds, time zones, locales, folders and threads; "
+            "write it only if the bytes are the same.",
+        ),
+    ] = False,
     on_failure: FailureFlag = None,
     force: Force = False,
     timeout: TimeoutFlag = None,
@@ -145,6 +154,7 @@ def compress(
     from sparsetool.pipeline.depfile import files_of, installation_stamp, write_depfile
     from sparsetool.pipeline.formats import Format, output_path, output_paths
     from sparsetool.pipeline.recipe_settings import gate_of
+    from sparsetool.pipeline.reproducibility import MadeAgain
     from sparsetool.pipeline.requests_of_recipe import requests_of
     from sparsetool.recipe import load_recipe
 
@@ -154,6 +164,8 @@ def compress(
     outputs = output_paths(sources, place, form) if several else [output_path(sources[0], place, form)]
     if several and record_folder is not None:
         raise UsageError("--record tells of one model; leave it out, or name one SOURCE and no --jobs")
+    if several and check_reproducible:
+        raise UsageError("--check-reproducible makes one model again; leave it out, or name one SOURCE and no --jobs")
     home = Path() if recipe is None else recipe.parent
     overrides: dict[str, dict[str, Any]] = {
         "convert": {
@@ -179,7 +191,16 @@ def compress(
         batch = compress_all(requests, gate=gate, force=force, jobs=jobs or 1, cache=cache, listener=screen)
         made = {Path(one.output): one.artifact for one in batch.made}
     else:
-        only = compress_one(requests[0], gate=gate, force=force, record=record_folder, cache=cache, listener=screen)
+        again = requests_of(wanted, home, zip(sources, outputs, strict=True)) if check_reproducible else []
+        only = compress_one(
+            requests[0],
+            gate=gate,
+            force=force,
+            record=record_folder,
+            cache=cache,
+            before_writing=MadeAgain(again[0]) if again else None,
+            listener=screen,
+        )
         made = {requests[0].output: only}
     if depfile is not None:
         asked = [str(home / s) for s in (wanted.verify.samples, wanted.convert.calibration) if isinstance(s, str)]
