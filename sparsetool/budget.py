@@ -91,6 +91,21 @@ class Budgets:
         """What an artifact must keep."""
         return self.own.get(artifact, Budget()).over(self.every)
 
+    def over(self, other: "Budgets") -> "Budgets":
+        """These limits, and those of others for the artifacts and kinds that have none here."""
+        own = {name: other.own.get(name, Budget()) for name in (*other.own, *self.own)}
+        over = {name: self.own.get(name, Budget()).over(self.every).over(limits) for name, limits in own.items()}
+        return Budgets(every=self.every.over(other.every), own=over)
+
+    def check_names(self, artifacts: Iterable[str]) -> None:
+        """Raise UsageError for a limit of an artifact that is not among these."""
+        names = sorted(artifacts)
+        for name in self.own:
+            if name not in names:
+                raise UsageError(
+                    f"there is a budget for {name!r}, which is not made here; there are {', '.join(names)}"
+                )
+
     @classmethod
     def parse(cls, texts: Iterable[str]) -> "Budgets":
         """Read "disk=1.2MB,wire=600KB" for every artifact, or "NAME:disk=1.2MB" for one; of several the last counts.

@@ -65,21 +65,40 @@ def compress(
     Raises:
         SparseToolError: whatever went wrong; the destination is then as it was before.
     """
-    settings, listener, gate = settings or Settings(), listener or Silence(), gate or SizeGate()
+    settings = settings or Settings()
     check_calibration(settings.quantize, settings.quantize_layers, calibration)  # before samples are read
-    request = Request(source=Path(source), output=Path(destination), settings=settings, timeout_s=timeout_s)
-    gate.check_names([request.name])
-    check_destination(request.output, force=force)
-    folder = None if record is None else Path(record)
-    if folder is not None:
-        _check_record(folder, request.output, request.name, force=force)
-    request = replace(
-        request,
+    check_destination(Path(destination), force=force)
+    request = Request(
+        source=Path(source),
+        output=Path(destination),
+        settings=settings,
         calibration=None if calibration is None else gather_samples(calibration),
         samples=None if samples is None else gather_samples(samples),
+        timeout_s=timeout_s,
     )
-    if folder is not None:
-        return _recorded(request, folder, gate, listener)
+    folder = None if record is None else Path(record)
+    return compress_one(request, gate=gate, force=force, record=folder, cache=cache, listener=listener)
+
+
+def compress_one(
+    request: Request,
+    *,
+    gate: SizeGate | None = None,
+    force: bool = False,
+    record: Path | None = None,
+    cache: Cache | None = None,
+    listener: Listener | None = None,
+) -> ArtifactRecord:
+    """Carry out a request, and write its output; the arguments are those of `compress`.
+
+    Raises:
+        SparseToolError: whatever went wrong; the output is then as it was before.
+    """
+    listener, gate = listener or Silence(), gate or SizeGate()
+    check_destination(request.output, force=force)
+    if record is not None:
+        _check_record(record, request.output, request.name, force=force)
+        return _recorded(request, record, gate, listener)
     output = _made(request, listener) if cache is None else _cached(request, cache, listener)
     passed = gate.passed(output.record, output.model, name=request.name)
     publish(output, request.output)
@@ -143,11 +162,20 @@ def _check_record(folder: Path, destination: Path, name: str, *, force: bool) ->
         raise OutputError(str(destination), f"the record calls the dense source {SOURCE}; name the output otherwise")
 
 
-def publish(output: Output, destination: Path) -> None:
-    """Write a result and read it back before anything is replaced; a file that holds it already is left alone."""
+def publish(output: Output, destination: Path, *, within: Path | None = None) -> None:
+    """Write a result and read it back before anything is replaced; a file that holds it already is left alone.
+
+    Args:
+        output: the result.
+        destination: where it belongs.
+        within: a folder for the temporary file, see `staged`.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     if holds(destination, output.content):
         return
-    with staged(destination) as temporary:
+    with staged(destination, within=within) as temporary:
         temporary.write_bytes(output.content)
         check_written(temporary, output.model, format_of_output(destination))
 

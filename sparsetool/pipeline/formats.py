@@ -1,5 +1,6 @@
 """The forms in which a model is written: as the runtime maps it, or packed for the way; a file's name tells which."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -49,6 +50,20 @@ def output_path(source: Path, output: Path | None, written: Format | None) -> Pa
     if written is not None and format_of_output(output) is not written:
         raise UsageError(f"{output}: the name of a file in the format {written} ends in {written.suffix}")
     return output
+
+
+def output_paths(sources: Sequence[Path], folder: Path | None, written: Format | None) -> list[Path]:
+    """Where to write what is made of several sources: in a folder or beside them, each under its name.
+
+    Raises:
+        UsageError: the folder is a file, or has the name of one.
+    """
+    beside = [named_beside(source, written or Format.TFLZ) for source in sources]
+    if folder is None:
+        return beside
+    if folder.is_file() or (not folder.is_dir() and folder.name.endswith(tuple(f.suffix for f in Format))):
+        raise UsageError(f"{folder}: of several models, -o names the folder for the results, as build/")
+    return [folder / output.name for output in beside]
 
 
 def named_beside(source: Path, written: Format) -> Path:

@@ -15,7 +15,7 @@ def check_destination(path: Path, *, force: bool) -> None:
         if path.is_dir():
             raise OutputError(str(path), "is a folder; name a file")
         if path.exists() and not force:
-            raise OutputError(str(path), "exists already; use --force to replace it")
+            raise exists_already(path)
         if not path.parent.is_dir():
             raise OutputError(str(path), f"the folder {path.parent} does not exist")
         with _temporary_beside(path):  # only trying tells: permissions mean nothing to root or to a read-only disk
@@ -24,15 +24,32 @@ def check_destination(path: Path, *, force: bool) -> None:
         raise _unwritable(path, problem) from problem
 
 
+def exists_already(path: Path) -> OutputError:
+    """What to raise for a destination that must not be replaced."""
+    return OutputError(str(path), "exists already; use --force to replace it")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it. Raises OutputError if it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise _unwritable(path, problem) from problem
+
+
 @contextmanager
-def staged(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path`, which replaces it if the block ends well and goes if it does not.
+def staged(path: Path, *, within: Path | None = None) -> Iterator[Path]:
+    """A temporary file, which replaces `path` if the block ends well and goes if it does not.
+
+    Args:
+        path: the destination.
+        within: a folder on the same file system for the temporary file, by default that of `path`.
 
     Raises:
         OutputError: the folder cannot be written.
     """
     try:
-        with _temporary_beside(path) as temporary:
+        with _temporary_beside(path if within is None else within / path.name) as temporary:
             yield temporary
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)

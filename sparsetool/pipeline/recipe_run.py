@@ -8,20 +8,19 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from sparsetool.budget import Budget, Budgets
 from sparsetool.pipeline.artifact import make_artifact
 from sparsetool.pipeline.compress import publish
-from sparsetool.pipeline.conversion import Settings
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.held_out import hashes, measure_on_test_set, with_answers
 from sparsetool.pipeline.material import Material, check_given, given_material, trained_material
-from sparsetool.pipeline.outputs import write_if_changed
+from sparsetool.pipeline.outputs import make_folder, write_if_changed
 from sparsetool.pipeline.proof import Prover
 from sparsetool.pipeline.recipe_model import check_artifacts, phases_of, source_of
+from sparsetool.pipeline.recipe_settings import gate_of, limits_of, settings_of
 from sparsetool.pipeline.record_folder import PUBLISHED, RUN, published_files, run_document
 from sparsetool.pipeline.request import Output
-from sparsetool.pipeline.run_folder import RunFolder, opened, sha256
-from sparsetool.pipeline.size_gate import SizeGate, check_limits, size_gate
+from sparsetool.pipeline.run_folder import WORK, RunFolder, opened, sha256
+from sparsetool.pipeline.size_gate import SizeGate, check_limits
 from sparsetool.pipeline.size_meter import SizeMeter
 from sparsetool.pipeline.stage_files import read_stages, write_stages
 from sparsetool.pipeline.task_gates import check_task_gates
@@ -29,14 +28,11 @@ from sparsetool.pipeline.task_metric import Metric, load_metric
 from sparsetool.pipeline.training import PRUNED, RECORDED, train_and_prune
 from sparsetool.pipeline.user_model import UserModel
 from sparsetool.pipeline.versions import installed_versions, source_digest
-from sparsetool.recipe import OUTPUT_GATES, ArtifactSection, Recipe, load_recipe
+from sparsetool.recipe import ArtifactSection, Recipe, load_recipe
 from sparsetool.report.records import ArtifactRecord, RunRecord, TrainingRecord
-from sparsetool.verify import Tolerance, require_runtime
-from sparsetool_converters.errors import OutputError
-from sparsetool_converters.passes.quantize_layers import LayerRecipe
+from sparsetool.verify import require_runtime
 from sparsetool_converters.targets import target_named
 
-WORK = ".work"  # inside the output folder: what steps made, before all of it is verified
 _RECORD = TypeAdapter(ArtifactRecord)
 
 
@@ -59,7 +55,7 @@ def run_recipe(
     recipe, home = load_recipe(path, overrides), path.parent
     source = source_of(recipe, path)
     check_artifacts(recipe, path)
-    gate = _size_gate(recipe, home)
+    gate = gate_of(recipe, home)
     user = UserModel(source) if recipe.trains else None
     if user is None:
         check_given(source)
@@ -100,7 +96,7 @@ def prune_recipe(
     user = UserModel(source_of(recipe, path))
     with _opened(path, out, listener) as (folder, out):
         if record is not None:
-            _make_folder(record)
+            make_folder(record)
         training = train_and_prune(phases, user, folder, listener, home=path.parent)
         write_if_changed(out / PRUNED, (folder.path / PRUNED).read_bytes())
         if record is not None:
@@ -113,17 +109,10 @@ def prune_recipe(
 def _opened(path: Path, out: Path | None, listener: Listener) -> Iterator[tuple[RunFolder, Path]]:
     """The folder that steps work in, and the one for results."""
     out = out or path.parent / "runs"
-    _make_folder(out)
-    _make_folder(out / WORK)
+    make_folder(out)
+    make_folder(out / WORK)
     with opened(out / WORK, listener) as folder:
         yield folder, out
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise OutputError(str(path), f"cannot be written: {problem.strerror}") from problem
 
 
 def _make(
@@ -136,17 +125,7 @@ def _make(
     listener: Listener,
 ) -> ArtifactRecord:
     where, source = material.models[section.checkpoint]
-    settings = Settings(
-        quantize=section.quantize,
-        quantize_layers=tuple(LayerRecipe(pattern=s.pattern, recipe=s.recipe) for s in section.quantize_layers),
-        allow_zero_loss=section.allow_zero_loss,
-        compact=section.compact,
-        encode=section.encode,
-        objective=recipe.convert.objective,
-        target=recipe.convert.target,
-        on_failure=section.on_failure,
-    )
-    limits = Tolerance(**section.model_dump(include=set(OUTPUT_GATES)))
+    settings, limits = settings_of(recipe, section), limits_of(section)
 
     def make(destination: Path) -> dict[str, Any]:
         if not provers:  # one for all artifacts, since they share stages
@@ -221,15 +200,6 @@ def _measure(
     }
     answers = folder.step("accuracy", inputs, (), measure)
     return tuple(with_answers(record, keys[record.name], answers) for record in records)
-
-
-def _size_gate(recipe: Recipe, home: Path) -> SizeGate:
-    sizes = recipe.sizes
-    return size_gate(
-        Budgets(own={section.name: Budget(**section.budget.model_dump()) for section in recipe.artifacts}),
-        baseline=None if sizes.baseline is None else home / sizes.baseline,
-        max_regression=sizes.max_regression,
-    )
 
 
 def _check_sizes(gate: SizeGate, records: tuple[ArtifactRecord, ...], folder: RunFolder) -> tuple[ArtifactRecord, ...]:

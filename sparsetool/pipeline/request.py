@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sparsetool.pipeline.artifact import Artifact, make_artifact
+from sparsetool.pipeline.artifact import NO_LIMITS, Artifact, make_artifact
 from sparsetool.pipeline.conversion import Settings
 from sparsetool.pipeline.depfile import files_of
 from sparsetool.pipeline.events import Listener
@@ -17,6 +17,7 @@ from sparsetool.pipeline.sources import load_source
 from sparsetool.pipeline.versions import installed_versions, source_digest
 from sparsetool.recipe import RANDOM_SAMPLES
 from sparsetool.report.records import ArtifactRecord
+from sparsetool.verify import Tolerance
 from sparsetool_converters.errors import ModelFormatError
 from sparsetool_converters.samples import RandomSamples, Samples
 from sparsetool_converters.samples_digest import samples_digest
@@ -36,6 +37,7 @@ class Request:
         settings: what to do.
         calibration: samples for recipes that need them.
         samples: samples to compare outputs on, by default those of the calibration, else random ones.
+        limits: what outputs must keep end to end.
         timeout_s: seconds for each run of a model.
     """
 
@@ -44,6 +46,7 @@ class Request:
     settings: Settings
     calibration: Samples | None = None
     samples: Samples | None = None
+    limits: Tolerance = NO_LIMITS
     timeout_s: float = TIMEOUT_S
 
     @property
@@ -75,6 +78,7 @@ class Request:
             "source": [self.source.suffix, _content_digest(self.source)],
             "name": self.output.name,
             "settings": asdict(self.settings),
+            "limits": asdict(self.limits),
             "calibration": _digest(self.calibration),
             "samples": _digest(self.samples),
             "versions": installed_versions(*_BYTES_DEPEND_ON),
@@ -130,6 +134,7 @@ def carry_out(request: Request, *, listener: Listener, prover: Prover, meter: Si
         listener=listener,
         written=request.written,
         meter=meter,
+        limits=request.limits,
     )
 
 

@@ -6,17 +6,19 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sparsetool.pipeline.cache import content_key
+from sparsetool.pipeline.cache import Cache, content_key
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.outputs import staged
 from sparsetool_converters.errors import OutputError
 
-STEPS, LOCK, STATE_SUFFIX = "steps.json", "lock", ".state"
+WORK = ".work"  # the usual name, inside a folder of results: what steps made, before all of it is verified
+STEPS, LOCK, STATE_SUFFIX, IGNORED = "steps.json", "lock", ".state", ".gitignore"
 
 
 def sha256(data: bytes) -> str:
@@ -25,12 +27,13 @@ def sha256(data: bytes) -> str:
 
 
 @contextmanager
-def opened(path: Path, listener: Listener) -> Iterator["RunFolder"]:
+def opened(path: Path, listener: Listener, cache: Cache | None = None) -> Iterator["RunFolder"]:
     """A folder that nobody else works in meanwhile, without what a killed run left half made.
 
     Args:
         path: the folder, which must exist.
         listener: told what is reused.
+        cache: where steps' results are kept beyond this folder.
 
     Raises:
         OutputError: another run works in it, or it cannot be written.
@@ -39,9 +42,10 @@ def opened(path: Path, listener: Listener) -> Iterator["RunFolder"]:
         try:
             for leftover in path.glob(".*"):  # only what is temporary begins with a dot here
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            (path / IGNORED).write_text("*\n", "utf-8")  # none of this is for a repository
         except OSError as problem:
             raise OutputError(str(path), f"cannot be written: {problem.strerror}") from problem
-        yield RunFolder(path, listener)
+        yield RunFolder(path, listener, cache)
 
 
 class RunFolder:
@@ -54,10 +58,12 @@ class RunFolder:
     Args:
         path: the folder, which must exist.
         listener: told what is reused.
+        cache: where steps' results are kept beyond this folder.
     """
 
-    def __init__(self, path: Path, listener: Listener) -> None:
-        self.path, self._listener = path, listener
+    def __init__(self, path: Path, listener: Listener, cache: Cache | None = None) -> None:
+        self.path, self._listener, self._cache = path, listener, cache
+        self._lock = threading.Lock()  # steps may be made in several threads
 
     def step(
         self,
@@ -80,18 +86,30 @@ class RunFolder:
         Raises:
             OutputError: the folder cannot be written.
         """
-        key = content_key(inputs)
-        match self._steps().get(name):
-            case {"key": known_key, "files": known_files, "record": dict(known)}:
-                if known_key == key and {file: known_files.get(file) for file in files} == self._hashes(files):
-                    self._listener.note(f"{name}: unchanged, reused")
-                    return known
+        if (known := self.current(name, inputs, files)) is not None:
+            self._listener.note(f"{name}: unchanged, reused")
+            return known
         self._listener.note(f"{name} ...")
         with self._new_folder() as folder:
-            record = make(Path(folder))
-            self._take_over(Path(folder), files)
-        self._write({**self._steps(), name: {"key": key, "files": self._hashes(files), "record": record}})
+            made = Path(folder)
+            record = make(made) if self._cache is None else self._cache.made(name, inputs, files, make, made)
+            self._take_over(made, files)
+        step = {"key": content_key(inputs), "files": self._hashes(files), "record": record}
+        with self._lock:
+            self._write({**self._steps(), name: step})
         return record
+
+    def current(self, name: str, inputs: Mapping[str, Any], files: tuple[str, ...]) -> dict[str, Any] | None:
+        """The record of a step that need not be made again; None for one that must.
+
+        Args:
+            name, inputs, files: as of `step`.
+        """
+        match self._steps().get(name):
+            case {"key": key, "files": known_files, "record": dict(known)}:
+                if key == content_key(inputs) and {f: known_files.get(f) for f in files} == self._hashes(files):
+                    return known
+        return None
 
     def resumable_step(
         self,
@@ -173,7 +191,9 @@ def _locked(path: Path) -> Iterator[None]:
         except BlockingIOError as problem:
             lock.seek(0)
             holder = f"another run, process {lock.read().strip() or 'unknown'}, is at work there"
-            raise OutputError(str(path.parent), f"{holder}; wait for it, or name another --out") from problem
+            raise OutputError(
+                str(path.parent), f"{holder}; wait for it, or name another folder for the results"
+            ) from problem
         except OSError as problem:
             raise OutputError(str(path / LOCK), f"cannot be locked: {problem.strerror}") from problem
         yield

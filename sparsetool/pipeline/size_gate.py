@@ -75,15 +75,6 @@ class SizeGate:
         check_limits([sized])
         return replace(record, baseline=sized.baseline, limits=sized.limits)
 
-    def check_names(self, artifacts: Iterable[str]) -> None:
-        """Raise UsageError for a budget of an artifact that is not among these."""
-        names = sorted(artifacts)
-        for name in self.budgets.own:
-            if name not in names:
-                raise UsageError(
-                    f"there is a budget for {name!r}, which is not made here; there are {', '.join(names)}"
-                )
-
     def gone(self, artifacts: Iterable[str]) -> tuple[str, ...]:
         """Names that the baseline knows and that are not among these."""
         return tuple(sorted(set(self.baseline or ()) - set(artifacts)))

@@ -9,7 +9,7 @@ from sparsetool.recipe.artifacts import (
     SizesSection,
     VerifySection,
 )
-from sparsetool.recipe.inheritance import RANDOM_SAMPLES
+from sparsetool.recipe.inheritance import RANDOM_SAMPLES, artifact_named
 from sparsetool.recipe.listing import listed
 from sparsetool.recipe.loading import Reading, load_recipe, read_recipe
 from sparsetool.recipe.schema import recipe_schema
@@ -47,6 +47,7 @@ __all__ = [
     "StructureSection",
     "TrainSection",
     "VerifySection",
+    "artifact_named",
     "listed",
     "load_recipe",
     "read_recipe",

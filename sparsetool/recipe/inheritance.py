@@ -27,6 +27,15 @@ def filled(recipe: Recipe) -> Recipe:
     )
 
 
+def artifact_named(recipe: Recipe, name: str) -> ArtifactSection:
+    """What a filled recipe says of an artifact of this name, whether it has one of its own for it or not."""
+    for artifact in recipe.artifacts:
+        if artifact.name == name:
+            return artifact
+    # Of a file that is there, whose name may be none that a recipe could give.
+    return _filled(recipe, ArtifactSection.model_construct({"name"}, name=name))
+
+
 def _filled(recipe: Recipe, artifact: ArtifactSection) -> ArtifactSection:
     taken = {key: getattr(recipe.convert, key) for key in OF_CONVERT} | {
         key: getattr(recipe.verify, key) for key in OF_VERIFY if key != "max_drop" or artifact.compared_with is not None

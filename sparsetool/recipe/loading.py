@@ -32,11 +32,11 @@ class Reading:
     flags: frozenset[Key]
 
 
-def load_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
+def load_recipe(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """Read and check a recipe; every key has its value, those of artifacts that of all where they have none.
 
     Args:
-        path: the file.
+        path: the file; None for what flags and defaults say alone.
         overrides: values that flags gave, see `laid_over`; they count more than those of the file.
 
     Raises:
@@ -48,37 +48,43 @@ def load_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recip
     return read_recipe(path, overrides).recipe
 
 
-def read_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Reading:
+def read_recipe(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Reading:
     """What `load_recipe` gives, and where each value comes from.
 
     Raises:
         RecipeError, UsageError: as `load_recipe`.
     """
+    where = "" if path is None else str(path)
+    content: Mapping[str, Any] = {} if path is None else _content(path)
+    _checked(where, content, frozenset())
+    content, flags = laid_over(content, overrides or {})
+    recipe = _checked(where, content, flags)
+    for key, text in problems(recipe):
+        raise _refusal(where, tuple(int(k) if k.isdecimal() else k for k in key.split(".")), text, flags)
+    return Reading(recipe=filled(recipe), content=content, flags=flags)
+
+
+def _content(path: Path) -> Mapping[str, Any]:
+    """Raises RecipeError if the file cannot be read, or is not TOML."""
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as problem:
         raise RecipeError(str(path), "", f"cannot be read: {problem.strerror}") from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise RecipeError(str(path), "", f"is not TOML: {problem}") from problem
-    _checked(path, content, frozenset())
-    content, flags = laid_over(content, overrides or {})
-    recipe = _checked(path, content, flags)
-    for key, text in problems(recipe):
-        raise _refusal(path, tuple(int(k) if k.isdecimal() else k for k in key.split(".")), text, flags)
-    return Reading(recipe=filled(recipe), content=content, flags=flags)
 
 
-def _checked(path: Path, content: Mapping[str, Any], flags: frozenset[Key]) -> Recipe:
+def _checked(where: str, content: Mapping[str, Any], flags: frozenset[Key]) -> Recipe:
     """Raises RecipeError or UsageError for the first value that is wrong by itself."""
     try:
         return Recipe.model_validate(content)
     except ValidationError as problem:
-        raise _refusal(path, *_first_problem(problem), flags) from problem
+        raise _refusal(where, *_first_problem(problem), flags) from problem
 
 
-def _refusal(path: Path, key: Key, text: str, flags: frozenset[Key]) -> UsageError:
+def _refusal(where: str, key: Key, text: str, flags: frozenset[Key]) -> UsageError:
     flag = flag_of(key, flags)
-    return RecipeError(str(path), ".".join(map(str, key)), text) if flag is None else UsageError(f"{flag}: {text}")
+    return RecipeError(where, ".".join(map(str, key)), text) if flag is None else UsageError(f"{flag}: {text}")
 
 
 def _first_problem(problem: ValidationError) -> tuple[Key, str]:

@@ -113,9 +113,11 @@ class BatchRecord:
     Attributes:
         made: those that were, in the order they were named.
         failures: those that were not.
+        over_limits: sizes of those among the failures that were made and are too large.
         exit_code: that of the first failure, in the order they were named; 0 without one.
     """
 
     made: tuple[MadeRecord, ...]
     failures: tuple[FailureRecord, ...]
+    over_limits: tuple[SizedRecord, ...]
     exit_code: int
