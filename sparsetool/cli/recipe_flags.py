@@ -1,12 +1,13 @@
 """Flags that count more than the recipe, and what they give."""
 
+from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from sparsetool.cli.conversion_commands import Failure
-from sparsetool.cli.options import Goal
+from sparsetool.cli.options import Failure, Goal
 
 TargetFlag = Annotated[
     str | None,
@@ -42,9 +43,9 @@ def overrides_of(
     from sparsetool.budget import Budgets
 
     budgets = Budgets.parse(budget or ())
-    given: dict[str, dict[str, Any]] = {
-        "convert": {"target": target, "objective": None if objective is None else objective.value},
-        "verify": {"timeout_s": timeout, "on_failure": None if on_failure is None else on_failure.value},
+    given_keys: dict[str, dict[str, Any]] = {
+        "convert": {"target": target, "objective": objective},
+        "verify": {"timeout_s": timeout, "on_failure": on_failure},
         "sizes": {
             # The recipe's own is relative to the recipe, this one to where the command runs.
             "baseline": None if baseline is None else str(baseline.absolute()),
@@ -53,5 +54,13 @@ def overrides_of(
         },
         "artifacts": {name: {"budget": own.limits} for name, own in budgets.own.items()},
     }
-    kept = {s: {key: value for key, value in keys.items() if value is not None} for s, keys in given.items()}
-    return {section: keys for section, keys in kept.items() if keys}
+    return given(given_keys)
+
+
+def given(keys: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Those keys that have a value, by their sections, as plain data."""
+    kept = {
+        section: {key: str(v) if isinstance(v, StrEnum) else v for key, v in values.items() if v is not None}
+        for section, values in keys.items()
+    }
+    return {section: values for section, values in kept.items() if values}

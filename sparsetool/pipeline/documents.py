@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from sparsetool.pipeline.certificate import RepetitionRecord
+from sparsetool.pipeline.embedding import EmbedRecord
 from sparsetool.pipeline.pack import PackRecord
 from sparsetool.recipe import recipe_schema
 from sparsetool.report.bench_record import BenchRecord
@@ -33,6 +34,7 @@ DOCUMENTS: dict[str, Any] = {
     "config": ConfigRecord,
     "densify": ArtifactRecord,
     "diff": DiffRecord,
+    "embed": EmbedRecord,
     "explain": ExplanationRecord,
     "inspect": InspectionRecord,
     "measured": MeasuredRecord,

@@ -29,23 +29,23 @@ def limits_of(section: ArtifactSection) -> Tolerance:
     return Tolerance(**section.model_dump(include=set(OUTPUT_GATES)))
 
 
-def gate_of(recipe: Recipe, home: Path, *, updates: bool = False) -> SizeGate:
+def gate_of(recipe: Recipe, home: Path, *, flags: Budgets | None = None, updates: bool = False) -> SizeGate:
     """Limits on the sizes of all its artifacts.
 
     Args:
         recipe: the recipe, every value in its place.
         home: the recipe's folder.
+        flags: limits that count more than the recipe's.
         updates: whether growth is accepted.
 
     Raises:
         UsageError: the baseline is not there, or damaged, or something is asked of none.
     """
     sizes = recipe.sizes
+    own = {section.name: Budget(**section.budget.model_dump()) for section in recipe.artifacts}
+    budgets = Budgets(every=Budget(**sizes.budget.model_dump()), own=own)
     return size_gate(
-        Budgets(
-            every=Budget(**sizes.budget.model_dump()),
-            own={section.name: Budget(**section.budget.model_dump()) for section in recipe.artifacts},
-        ),
+        (flags or Budgets()).over(budgets),
         baseline=None if sizes.baseline is None else home / sizes.baseline,
         max_regression=sizes.max_regression,
         updates=updates,

@@ -8,22 +8,16 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from wheels import PIP, REPOSITORY, built_wheel
 
 pytestmark = pytest.mark.slow
 
-REPOSITORY = Path(__file__).parents[2]
 PACKAGES = {"sparsetool": REPOSITORY, "sparsetool_converters": REPOSITORY / "converters"}
-PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [*PIP, "wheel", "--no-deps", "--wheel-dir", str(folder), str(REPOSITORY)]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert finished.returncode == 0, finished.stderr
-    (path,) = folder.glob("*.whl")
-    return path
+    return built_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 def test_wheel_holds_every_file_of_both_packages_and_nothing_else(wheel: Path) -> None:

@@ -68,6 +68,7 @@ COMMANDS = (
     ("pack", ("pack", "pruned.tflite", "-o", "pruned.tflz", "--force")),
     ("packing", ("inspect", "pruned.tflz")),
     ("unpack", ("unpack", "pruned.tflz", "-o", "again.tflite", "--force")),
+    ("embed", ("embed", "pruned.tflite", "-o", "pruned.c", "--force")),
     ("inspect", ("inspect", "pruned.tflite")),
     ("plan", ("plan", "pruned.tflite")),
     ("explain", ("explain", "pruned.tflite")),
