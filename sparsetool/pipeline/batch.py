@@ -55,7 +55,7 @@ def compress_all(
         folders = {parent: stack.enter_context(_work(parent, cache)) for parent in _parents(requests)}
         pool = stack.enter_context(ThreadPoolExecutor(jobs, thread_name_prefix="conversion"))
         convert = _Conversion(processes, gate, force)
-        checks = before_writing or [None] * len(requests)
+        checks: Sequence[Callable[[Output], None] | None] = before_writing or [None] * len(requests)
         futures = [
             pool.submit(convert, request, folders[request.output.parent], check)
             for request, check in zip(requests, checks, strict=True)
