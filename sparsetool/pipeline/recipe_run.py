@@ -18,7 +18,7 @@ from sparsetool.pipeline.material import Material, check_given, given_material, 
 from sparsetool.pipeline.outputs import make_folder, write_if_changed
 from sparsetool.pipeline.proof import Prover
 from sparsetool.pipeline.recipe_model import check_artifacts, phases_of, source_of
-from sparsetool.pipeline.recipe_settings import limits_of, settings_of
+from sparsetool.pipeline.recipe_settings import gate_of, limits_of, settings_of
 from sparsetool.pipeline.record_folder import PUBLISHED, RUN, published_files, run_document
 from sparsetool.pipeline.request import Output
 from sparsetool.pipeline.run_folder import WORK, RunFolder, opened, sha256
