@@ -98,7 +98,7 @@ def test_the_gate_passes_accepted_models_and_fails_one_that_grew(folder):
 
     before = stamps(folder / "build")
     grow(folder / "models" / "keywords.tflite")
-    failed = shell(folder, f"{gate} --force")
+    failed = shell(folder, gate)
     assert failed.returncode == 3, failed.stdout
     assert [failure.get("type") for failure in ET.parse(folder / "junit.xml").iter("failure")]
     assert (folder / "sizes.md").read_text("utf-8").startswith("**1 of 2 artifacts failed")
@@ -258,7 +258,6 @@ def test_the_workflow_uses_inputs_that_the_action_has():
 @pytest.mark.slow
 def test_the_gitlab_job_runs_and_leaves_its_report(folder):
     (page,) = map(yaml.safe_load, blocks("GitLab and Jenkins", "yaml"))
-    succeed(shell(folder, blocks("The gate", "sh")[0].splitlines()[0]))
     installs, *script = page["sizes"]["script"]
     assert installs.startswith("pip install ")
     for line in script:
