@@ -205,19 +205,30 @@ public class Tflz {
 """
 
 
+# Stands where a release of zstd does: the libzstd that is installed here, under the name that its own build gives it.
+ZSTD = """
+add_library(libzstd_static INTERFACE)
+target_link_libraries(libzstd_static INTERFACE zstd)
+"""
+
+
 @pytest.fixture(scope="module")
 def java_app(tmp_path_factory):
     """Folder of a Java program that unpacks as the page's Kotlin does, by the C of the page."""
     folder = tmp_path_factory.mktemp("java")
     home = Path(need("javac")).resolve().parents[1]
-    (code,) = blocks("Unpacking at first start", "c")
-    (folder / "glue.c").write_text(code)
+    need_compiler("gcc")
+    for name, language in (("CMakeLists.txt", "cmake"), ("model.c", "c")):
+        (text,) = blocks("Unpacking at first start", language)
+        (folder / name).write_text(text)
+    (folder / "zstd" / "build" / "cmake").mkdir(parents=True)
+    (folder / "zstd" / "build" / "cmake" / "CMakeLists.txt").write_text(ZSTD)
+    shutil.copytree(SOURCES, folder / "tflz")
     (folder / "Tflz.java").write_text(JAVA)
-    includes = [f"-I{path}" for path in (SOURCES, home / "include", home / "include" / "linux")]
-    flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", *includes]
-    succeed(
-        call(folder, need_compiler("gcc"), *flags, "glue.c", SOURCES / "tflz.c", "-o", "libmodel.so", "-lzstd"),
-    )
+    warnings = "-Wall -Wextra -Werror"
+    flags = f"-DCMAKE_C_FLAGS={warnings} -I{home / 'include'} -I{home / 'include' / 'linux'}"
+    succeed(call(folder, need("cmake"), "-S", ".", "-B", "build", "-DCMAKE_C_COMPILER=gcc", flags))
+    succeed(call(folder, "cmake", "--build", "build"))
     succeed(call(folder, "javac", "-d", ".", "Tflz.java"))
     return folder
 
@@ -225,7 +236,15 @@ def java_app(tmp_path_factory):
 def unpack_in_java(app, packed):
     (app / "model.tflz").write_bytes(packed)
     return call(
-        app, "java", "-Xcheck:jni", "-cp", ".", "com.example.model.Tflz", app / "libmodel.so", "model.tflz", "out"
+        app,
+        "java",
+        "-Xcheck:jni",
+        "-cp",
+        ".",
+        "com.example.model.Tflz",
+        app / "build" / "libmodel.so",
+        "model.tflz",
+        "out",
     )
 
 
