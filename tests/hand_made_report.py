@@ -49,6 +49,8 @@ def _filled(kind: Any, numbers: Iterator[int], name: str) -> Any:
         return tuple(_filled(arguments[0], numbers, name) for _ in range(ROWS))
     if origin is dict:
         return {f"{name}{number}": _filled(arguments[1], numbers, name)}
+    if origin is typing.Literal:
+        return arguments[number % len(arguments)]
     if kind is bool:
         return True
     if kind is int:

@@ -15,6 +15,7 @@ from sparsetool.cli import (
     reading_commands,
     recipe_commands,
     report_commands,
+    size_command,
     target_commands,
     verification_commands,
 )
@@ -49,6 +50,7 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (recipe_commands.plot, recipe_commands.PLOT_EXAMPLE),
     (report_commands.report, report_commands.REPORT_EXAMPLE),
     (compress_command.compress, compress_command.COMPRESS_EXAMPLE),
+    (size_command.size, size_command.SIZE_EXAMPLE),
     (conversion_commands.plan, conversion_commands.PLAN_EXAMPLE),
     (conversion_commands.densify, conversion_commands.DENSIFY_EXAMPLE),
     (packing_commands.pack, packing_commands.PACK_EXAMPLE),

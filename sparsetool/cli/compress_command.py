@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sparsetool.cli.gate_faces import GateReports, draw_sizes
 from sparsetool.cli.options import (
     BaselineFile,
     BudgetTexts,
+    CacheFolder,
     Force,
     Json,
+    JunitFile,
+    MarkdownFile,
     MaxRegression,
     SamplesFile,
     UpdateBaseline,
@@ -20,7 +24,8 @@ from sparsetool.cli.options import (
 )
 from sparsetool.cli.recipe_flags import FailureFlag, ObjectiveFlag, TargetFlag, TimeoutFlag, given
 from sparsetool.cli.screen import show, show_json
-from sparsetool_converters.errors import SparseToolError, UsageError
+from sparsetool.cli.several import SeveralFailedError
+from sparsetool_converters.errors import UsageError
 
 if TYPE_CHECKING:
     from sparsetool.report.records import ArtifactRecord
@@ -43,16 +48,6 @@ class Written(StrEnum):
     TFLITE = "tflite"
     TFLZ = "tflz"
     ZST = "zst"
-
-
-class BatchFailedError(SparseToolError):
-    """Some of several models failed; the results tell of each."""
-
-    def __init__(self, record: "BatchRecord") -> None:
-        self.exit_code = record.exit_code  # type: ignore[misc]  # that of the first
-        first, count = record.failures[0], len(record.failures)
-        named = "" if first.message.startswith(first.name) else f"{first.name}: "
-        super().__init__(f"{count:,} of {count + len(record.made):,} models failed; the first: {named}{first.message}")
 
 
 def compress(
@@ -108,14 +103,13 @@ def compress(
     baseline: BaselineFile = None,
     max_regression: MaxRegression = None,
     update_baseline: UpdateBaseline = False,
+    junit: JunitFile = None,
+    markdown: MarkdownFile = None,
     jobs: Annotated[
         int | None,
         typer.Option("--jobs", "-j", min=1, help="How many models are converted at a time, each in its own process."),
     ] = None,
-    cache_folder: Annotated[
-        Path | None,
-        typer.Option("--cache-dir", help="Results by the content of all that they depend on; may be shared."),
-    ] = None,
+    cache_folder: CacheFolder = None,
     depfile: Annotated[
         Path | None, typer.Option("--depfile", help="Write what the output was made of, as Make and Ninja read it.")
     ] = None,
@@ -139,14 +133,15 @@ def compress(
     screen.hush()
     from sparsetool.budget import Budgets
     from sparsetool.pipeline.baseline import update_baseline as update
-    from sparsetool.pipeline.batch import compress_all
+    from sparsetool.pipeline.batch import compress_all, sizes_of
     from sparsetool.pipeline.cache import Cache
     from sparsetool.pipeline.compress import compress_one
-    from sparsetool.pipeline.depfile import files_of, installation_stamp, write_depfile
+    from sparsetool.pipeline.depfile import prerequisites, write_depfile
     from sparsetool.pipeline.formats import Format, output_path, output_paths
     from sparsetool.pipeline.recipe_settings import gate_of
     from sparsetool.pipeline.requests_of_recipe import requests_of
     from sparsetool.recipe import load_recipe
+    from sparsetool.report.size_records import SizedRecord, SizesRecord
 
     form = None if written is None else Format(written.value)
     several = len(sources) > 1 or jobs is not None or _is_folder(output)
@@ -174,28 +169,37 @@ def compress(
     gate = gate_of(wanted, home, flags=budgets, updates=update_baseline)
     accepted = None if wanted.sizes.baseline is None else home / wanted.sizes.baseline
     cache = None if cache_folder is None else Cache(cache_folder)
-    batch: BatchRecord | None = None
+    reports = GateReports(junit=junit, markdown=markdown)
+    reports.check()
+    with reports.told(", ".join(map(str, sources))):
+        if several:
+            batch = compress_all(requests, gate=gate, force=force, jobs=jobs or 1, cache=cache, listener=screen)
+            made = [Path(one.output) for one in batch.made]
+            sizes = sizes_of(batch, gone=gate.gone(request.name for request in requests))
+            failures = batch.failures
+        else:
+            (request,) = requests
+            one = compress_one(request, gate=gate, force=force, record=record_folder, cache=cache, listener=screen)
+            made, failures = [request.output], ()
+            sizes = SizesRecord(artifacts=(SizedRecord.of(one, request.name),))
+        if depfile is not None:
+            texts = [text for text in (wanted.verify.samples, wanted.convert.calibration) if isinstance(text, str)]
+            asked = [*(str(home / text) for text in texts), recipe, None if update_baseline else accepted]
+            also = [file for file in asked if file is not None]
+            write_depfile(
+                depfile, {str(r.output): prerequisites(r.source, *also) for r in requests if r.output in made}
+            )
+        if update_baseline and accepted is not None and not failures:
+            update(accepted, {sized.name: sized.sizes for sized in sizes.artifacts})
+    reports.write(sizes)
     if several:
-        batch = compress_all(requests, gate=gate, force=force, jobs=jobs or 1, cache=cache, listener=screen)
-        made = {Path(one.output): one.artifact for one in batch.made}
-    else:
-        only = compress_one(requests[0], gate=gate, force=force, record=record_folder, cache=cache, listener=screen)
-        made = {requests[0].output: only}
-    if depfile is not None:
-        asked = [str(home / s) for s in (wanted.verify.samples, wanted.convert.calibration) if isinstance(s, str)]
-        asked += [str(path) for path in (recipe, None if update_baseline else accepted) if path is not None]
-        also = [file for text in dict.fromkeys(asked) for file in files_of(text)] + installation_stamp()
-        write_depfile(depfile, {str(r.output): [*files_of(r.source), *also] for r in requests if r.output in made})
-    if batch is not None and batch.failures:
-        _show_batch(batch, as_json=as_json)
-        raise BatchFailedError(batch)
-    if update_baseline:
-        assert accepted is not None  # or the gate would have refused
-        update(accepted, {r.name: made[r.output].sizes for r in requests})
-    if batch is not None:
         _show_batch(batch, as_json=as_json)
     else:
-        _show_one(requests[0].source, requests[0].output, only, as_json=as_json)
+        _show_one(request.source, request.output, one, as_json=as_json)
+    if not as_json and any(sized.limits or sized.baseline for sized in sizes.artifacts):
+        draw_sizes(sizes)
+    if failures:
+        raise SeveralFailedError(failures, len(requests))
 
 
 def _show_one(source: Path, output: Path, record: "ArtifactRecord", *, as_json: bool) -> None:

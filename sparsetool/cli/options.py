@@ -29,6 +29,10 @@ class Failure(StrEnum):
     KEEP_DENSE = "keep-dense"
 
 
+CacheFolder = Annotated[
+    Path | None,
+    typer.Option("--cache-dir", help="Results by the content of all that they depend on; may be shared, and deleted."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds for each run of a model.")]
@@ -62,6 +66,14 @@ MaxRegression = Annotated[
 ]
 UpdateBaseline = Annotated[
     bool, typer.Option("--update-baseline", help="Accept the sizes: write them to --baseline, if all else is right.")
+]
+JunitFile = Annotated[
+    Path | None,
+    typer.Option("--junit", help="A file for the verdicts as JUnit XML, written on failure too, replaced if there."),
+]
+MarkdownFile = Annotated[
+    Path | None,
+    typer.Option("--markdown", help="A file for the sizes as a table for a pull request, likewise."),
 ]
 TargetName = Annotated[
     str,

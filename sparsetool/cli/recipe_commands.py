@@ -1,11 +1,24 @@
 """The commands that carry out a recipe."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from sparsetool.cli.options import BaselineFile, BudgetTexts, Force, Json, MaxRegression, Out, screen
+from sparsetool.cli.gate_faces import GateReports, draw_sizes
+from sparsetool.cli.options import (
+    BaselineFile,
+    BudgetTexts,
+    CacheFolder,
+    Force,
+    Json,
+    JunitFile,
+    MarkdownFile,
+    MaxRegression,
+    Out,
+    UpdateBaseline,
+    screen,
+)
 from sparsetool.cli.recipe_flags import (
     FailureFlag,
     ObjectiveFlag,
@@ -15,9 +28,6 @@ from sparsetool.cli.recipe_flags import (
 )
 from sparsetool.cli.screen import show, show_json
 from sparsetool_converters.errors import UsageError
-
-if TYPE_CHECKING:
-    from sparsetool.report.records import SizeLimitRecord
 
 RUN_EXAMPLE = (
     "\b\nExamples:\n"
@@ -43,6 +53,10 @@ def run(
     budget: BudgetTexts = None,
     baseline: BaselineFile = None,
     max_regression: MaxRegression = None,
+    update_baseline: UpdateBaseline = False,
+    junit: JunitFile = None,
+    markdown: MarkdownFile = None,
+    cache_folder: CacheFolder = None,
     as_json: Json = False,
 ) -> None:
     """Carry out a whole recipe: train, prune, convert, verify, and print what each stage did.
@@ -51,8 +65,10 @@ def run(
     have not changed are reused. A flag counts more than the recipe.
     """
     screen.hush()
+    from sparsetool.pipeline.cache import Cache
     from sparsetool.pipeline.recipe_run import run_recipe
     from sparsetool.report.records import as_json as to_json
+    from sparsetool.report.size_records import SizedRecord, SizesRecord
     from sparsetool.report.tables import artifact_table, layer_table, tensor_table
 
     overrides = overrides_of(
@@ -64,7 +80,19 @@ def run(
         baseline=baseline,
         max_regression=max_regression,
     )
-    record = run_recipe(recipe, out, overrides=overrides, listener=screen)
+    reports = GateReports(junit=junit, markdown=markdown)
+    reports.check()
+    with reports.told(str(recipe)):
+        record = run_recipe(
+            recipe,
+            out,
+            overrides=overrides,
+            update_baseline=update_baseline,
+            cache=None if cache_folder is None else Cache(cache_folder),
+            listener=screen,
+        )
+    sizes = SizesRecord(artifacts=tuple(SizedRecord.of(artifact, artifact.name) for artifact in record.artifacts))
+    reports.write(sizes)
     if as_json:
         show_json(to_json("run", record))
         return
@@ -74,8 +102,8 @@ def run(
         if artifact.tensors:
             show(f"\n{artifact.name}", tensor_table(artifact.tensors))
     show("", artifact_table(record.artifacts))
-    for artifact in record.artifacts:
-        show(*(f"{artifact.name}: {_told(limit)}" for limit in artifact.limits))
+    if any(sized.limits for sized in sizes.artifacts):
+        draw_sizes(sizes)
 
 
 def config(
@@ -168,11 +196,6 @@ def plot(
     from sparsetool.pipeline.drawing import draw_record
 
     show(*map(str, draw_record(record, output, tensor=tensor, force=force)))
-
-
-def _told(limit: "SizeLimitRecord") -> str:
-    of = "" if limit.baseline_bytes is None else f", of a baseline of {limit.baseline_bytes:,}"
-    return f"{limit.size} {limit.actual_bytes:,} bytes, at most {limit.limit_bytes:,}{of}"
 
 
 def _show_plan(recipe: Path, *, as_json: bool) -> None:

@@ -11,11 +11,12 @@ from sparsetool.pipeline.cache import Cache
 from sparsetool.pipeline.compress import COMPRESS, publish, stored_output
 from sparsetool.pipeline.conversion_process import ConversionProcesses, ProcessFailedError
 from sparsetool.pipeline.events import Listener, Silence
+from sparsetool.pipeline.formats import format_of_output
 from sparsetool.pipeline.outputs import exists_already, holds, make_folder
 from sparsetool.pipeline.request import Request
 from sparsetool.pipeline.run_folder import WORK, RunFolder, opened
 from sparsetool.pipeline.size_gate import SizeGate, SizeLimitError
-from sparsetool.report.size_records import BatchRecord, FailureRecord, MadeRecord, SizedRecord
+from sparsetool.report.size_records import BatchRecord, FailureRecord, MadeRecord, SizedRecord, SizesRecord
 from sparsetool_converters.errors import SparseToolError, UsageError
 
 
@@ -82,7 +83,7 @@ class _Conversion:
         try:
             return self._made(request, folder)
         except SizeLimitError as problem:
-            return _Failed(failure=failure_of(source, problem), sized=problem.sized)
+            return _Failed(failure=failure_of(source, problem), sized=problem.artifacts[0])
         except Exception as problem:  # a fault of our own is this model's alone as well
             return _Failed(failure=failure_of(source, problem))
 
@@ -117,6 +118,22 @@ def failure_of(name: str, problem: Exception) -> FailureRecord:
         return FailureRecord(name=name, error=problem.error, exit_code=problem.exit_code, message=str(problem))
     code = problem.exit_code if isinstance(problem, SparseToolError) else 1
     return FailureRecord(name=name, error=type(problem).__name__, exit_code=code, message=str(problem))
+
+
+def sizes_of(batch: BatchRecord, *, gone: Sequence[str] = ()) -> SizesRecord:
+    """What there is to tell of the sizes of several models.
+
+    Args:
+        batch: what became of them.
+        gone: names that the baseline knows beside them.
+    """
+    made = []
+    for one in batch.made:
+        output = Path(one.output)
+        name = output.name.removesuffix(format_of_output(output).suffix)
+        made.append(SizedRecord.of(one.artifact, name))
+    failures = tuple(failure for failure in batch.failures if failure.error != SizeLimitError.__name__)
+    return SizesRecord(artifacts=(*made, *batch.over_limits), gone=tuple(gone), failures=failures)
 
 
 def _batch(results: Sequence[MadeRecord | _Failed]) -> BatchRecord:

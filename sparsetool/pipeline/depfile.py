@@ -1,7 +1,7 @@
 """What an output was made of, as Make and Ninja read it."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
@@ -51,13 +51,17 @@ def files_of(source: str | Path) -> list[str]:
     return sorted(str(p) for p in path.rglob("*") if p.is_file()) if path.is_dir() else [str(path)]
 
 
-def installation_stamp() -> list[str]:
-    """The file that is new when this package was installed anew, if it was installed."""
+def prerequisites(*sources: str | Path) -> list[str]:
+    """Every file of these sources, and the one that is new when this package was installed anew."""
+    return [*dict.fromkeys(file for source in sources for file in files_of(source)), *_installation_stamp()]
+
+
+def _installation_stamp() -> list[str]:
     try:
-        found: Iterable[object] = files("sparsetool") or ()
+        found = files("sparsetool") or []
     except PackageNotFoundError:
         return []
-    return [str(file.locate()) for file in found if file.name == "RECORD"]  # type: ignore[attr-defined]
+    return [str(file.locate()) for file in found if file.name == "RECORD"]
 
 
 def _escaped(name: str) -> str:

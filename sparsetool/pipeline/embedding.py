@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparsetool.pipeline.array_source import ArraySource, Contents, Language, check_name
-from sparsetool.pipeline.depfile import installation_stamp, write_depfile
+from sparsetool.pipeline.depfile import prerequisites, write_depfile
 from sparsetool.pipeline.outputs import check_destination, holds, staged
 from sparsetool_converters.codec import unpack
 from sparsetool_converters.codec.container import MAGIC
@@ -81,7 +81,7 @@ def embed(
     )
     _write_all({header: array.header(), destination: array.source(header.name)})
     if depfile is not None:
-        write_depfile(Path(depfile), {str(destination): [str(source), *installation_stamp()]})
+        write_depfile(Path(depfile), {str(destination): prerequisites(source)})
     return EmbedRecord(
         output=str(destination),
         header=str(header),

@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from sparsetool.pipeline.artifact import make_artifact
+from sparsetool.pipeline.baseline import update_baseline as accept
+from sparsetool.pipeline.cache import Cache
 from sparsetool.pipeline.compress import publish
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.held_out import hashes, measure_on_test_set, with_answers
@@ -37,7 +39,13 @@ _RECORD = TypeAdapter(ArtifactRecord)
 
 
 def run_recipe(
-    path: Path, out: Path | None = None, *, overrides: Mapping[str, Any] | None = None, listener: Listener
+    path: Path,
+    out: Path | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    update_baseline: bool = False,
+    cache: Cache | None = None,
+    listener: Listener,
 ) -> RunRecord:
     """Carry out a recipe; steps whose inputs have not changed are reused.
 
@@ -47,6 +55,8 @@ def run_recipe(
             and `.tflz`, of a model that is trained with the sparse checkpoint and the record of its pruning that
             `draw_record` draws, and only after all of them passed; last `run.json`, the record of it all.
         overrides: what counts more than the recipe, see `load_recipe`.
+        update_baseline: whether sizes are written to the recipe's baseline, and may be any.
+        cache: where results of steps are kept beyond the folder.
         listener: hears of progress and of what is reused.
 
     Raises:
@@ -55,13 +65,13 @@ def run_recipe(
     recipe, home = load_recipe(path, overrides), path.parent
     source = source_of(recipe, path)
     check_artifacts(recipe, path)
+    gate = gate_of(recipe, home, updates=update_baseline)
     user = UserModel(source) if recipe.trains else None
     if user is None:
         check_given(source)
-    with _opened(path, out, listener) as (folder, out):
+    with _opened(path, out, listener, cache) as (folder, out):
         require_runtime(target_named(recipe.convert.target).kernel_sets)
         metric, metric_source = _metric(recipe, home)
-        gate = gate_of(recipe, home)
         if user is None:
             material = given_material(recipe, source, folder, listener, home=home)
         else:
@@ -74,7 +84,10 @@ def run_recipe(
         records = _measure(recipe, records, material, folder, listener, metric=metric, metric_source=metric_source)
         records = check_task_gates(recipe, records)
         records = _check_sizes(gate, records, folder)
-        return _publish(path, out, folder, material, records)
+        record = _publish(path, out, folder, material, records)
+    if update_baseline and recipe.sizes.baseline is not None:
+        accept(home / recipe.sizes.baseline, {artifact.name: artifact.sizes for artifact in records})
+    return record
 
 
 def prune_recipe(
@@ -106,12 +119,14 @@ def prune_recipe(
 
 
 @contextmanager
-def _opened(path: Path, out: Path | None, listener: Listener) -> Iterator[tuple[RunFolder, Path]]:
+def _opened(
+    path: Path, out: Path | None, listener: Listener, cache: Cache | None = None
+) -> Iterator[tuple[RunFolder, Path]]:
     """The folder that steps work in, and the one for results."""
     out = out or path.parent / "runs"
     make_folder(out)
     make_folder(out / WORK)
-    with opened(out / WORK, listener) as folder:
+    with opened(out / WORK, listener, cache) as folder:
         yield folder, out
 
 

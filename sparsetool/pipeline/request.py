@@ -15,13 +15,14 @@ from sparsetool.pipeline.proof import Prover
 from sparsetool.pipeline.size_meter import SizeMeter
 from sparsetool.pipeline.sources import load_source
 from sparsetool.pipeline.versions import installed_versions, source_digest
+from sparsetool.recipe import RANDOM_SAMPLES
 from sparsetool.report.records import ArtifactRecord
 from sparsetool.verify import Tolerance
 from sparsetool_converters.errors import ModelFormatError
 from sparsetool_converters.samples import RandomSamples, Samples
 from sparsetool_converters.samples_digest import samples_digest
 
-VERIFY_SAMPLES = 8  # random ones, where no data is given
+VERIFY_SAMPLES = RANDOM_SAMPLES  # where no data is given
 TIMEOUT_S = 600.0
 _BYTES_DEPEND_ON = ("ai-edge-litert", "litert-quantizer", "numpy", "tensorflow", "tflite-micro", "zstandard")
 

@@ -1,6 +1,6 @@
 """What artifacts may take, and how much they may grow."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -8,23 +8,23 @@ from sparsetool.budget import Budgets
 from sparsetool.pipeline.baseline import read_baseline
 from sparsetool.pipeline.resident import resident_bytes
 from sparsetool.report.records import ArtifactRecord, SizeLimitRecord, Sizes
-from sparsetool.report.size_records import SizedRecord
+from sparsetool.report.size_records import SizedRecord, SizesRecord
 from sparsetool_converters.errors import BudgetExceededError, UsageError
 
 GROWING = ("disk", "wire")  # what a baseline limits; the others depend on how a general compressor takes it
 
 
 class SizeLimitError(BudgetExceededError):
-    """An artifact breaks limits on its sizes.
+    """Artifacts break limits on their sizes; the first one's first limit is told.
 
     Attributes:
-        sized: all of its sizes and limits.
+        artifacts: sizes and limits of all that were measured with them.
     """
 
-    def __init__(self, sized: SizedRecord) -> None:
-        self.sized = sized
-        first = next(limit for limit in sized.limits if not limit.kept)
-        super().__init__(sized.name, first.size, first.limit_bytes, first.actual_bytes, first.baseline_bytes)
+    def __init__(self, artifacts: Sequence[SizedRecord]) -> None:
+        self.artifacts = tuple(artifacts)
+        name, first = SizesRecord(artifacts=self.artifacts).broken[0]
+        super().__init__(name, first.size, first.limit_bytes, first.actual_bytes, first.baseline_bytes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,11 +119,10 @@ def size_gate(
     return SizeGate(budgets=budgets or Budgets(), baseline=known, max_regression=max_regression or 0.0, updates=updates)
 
 
-def check_limits(artifacts: Iterable[SizedRecord]) -> None:
-    """Raise SizeLimitError for the first artifact that breaks a limit."""
-    for sized in artifacts:
-        if not all(limit.kept for limit in sized.limits):
-            raise SizeLimitError(sized)
+def check_limits(artifacts: Sequence[SizedRecord]) -> None:
+    """Raise SizeLimitError if an artifact breaks a limit."""
+    if SizesRecord(artifacts=tuple(artifacts)).broken:
+        raise SizeLimitError(artifacts)
 
 
 def _limit(name: str, kind: str, limit: int, model: bytes, sizes: Sizes) -> SizeLimitRecord:

@@ -9,7 +9,7 @@ from sparsetool.recipe.artifacts import (
     SizesSection,
     VerifySection,
 )
-from sparsetool.recipe.inheritance import artifact_named
+from sparsetool.recipe.inheritance import RANDOM_SAMPLES, artifact_named
 from sparsetool.recipe.listing import listed
 from sparsetool.recipe.loading import Reading, load_recipe, read_recipe
 from sparsetool.recipe.schema import recipe_schema
@@ -28,6 +28,7 @@ from sparsetool.recipe.whole import ModelSection, Phases, Recipe
 
 __all__ = [
     "OUTPUT_GATES",
+    "RANDOM_SAMPLES",
     "ArtifactSection",
     "BudgetSection",
     "CallableScheduleSection",

@@ -31,6 +31,7 @@ def _resolved(reading: Reading) -> dict[str, Any]:
         values["convert"].pop("calibration_samples")
         for artifact in values["artifacts"]:
             artifact.pop("checkpoint")
+    values["artifacts"] = [{"name": artifact["name"], **artifact} for artifact in values["artifacts"]]
     return {name: _filled(value) for name, value in values.items() if _filled(value)}
 
 
@@ -64,7 +65,7 @@ def _origin(reading: Reading, key: Key) -> str:
 
 def _holds(content: Any, key: Key) -> bool:
     for part in key:
-        if not (isinstance(content, list) or (isinstance(content, Mapping) and part in content)):
+        if isinstance(part, str) and part not in content:
             return False
         content = content[part]
     return True

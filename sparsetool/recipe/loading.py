@@ -95,7 +95,9 @@ def _first_problem(problem: ValidationError) -> tuple[Key, str]:
     location = tuple(part for part in error["loc"] if part not in _TYPES)
     if error["type"] != "extra_forbidden":
         message = error["msg"].removeprefix("Value error, ")
-        of_keys_together = error["type"] == "value_error" and isinstance(error["input"], dict)
+        is_told = repr(error["input"]) in message or (
+            error["type"] == "value_error" and isinstance(error["input"], dict)
+        )
         return location, message if of_keys_together else f"{message}; got {error['input']!r}"
     known = _known_keys(Recipe, list(error["loc"][:-1]))
     near = difflib.get_close_matches(str(location[-1]), known, 1)

@@ -23,8 +23,9 @@ def toml_text(values: Mapping[str, Any], comments: Mapping[str, str]) -> str:
 
 
 def _table(head: str, name: str, key: str, table: Mapping[str, Any], comments: Mapping[str, str]) -> Iterator[str]:
-    yield from ("", head)
     inner = {part: value for part, value in table.items() if isinstance(value, Mapping)}
+    if head.startswith("[[") or not table or len(inner) < len(table):
+        yield from ("", head)
     for part, value in table.items():
         if part not in inner:
             comment = comments.get(f"{key}.{part}")

@@ -75,8 +75,13 @@ def plural(number: int, noun: str) -> str:
 
 def legible(name: str) -> str:
     """A name out of a file, which may hold anything: in one line, and not without end."""
-    shown = name if name.isprintable() else "".join(map(_visible, name))
+    shown = visible(name)
     return shown if len(shown) <= LONGEST_NAME else f"{shown[:LONGEST_NAME]}..."
+
+
+def visible(text: str) -> str:
+    """The text with all that cannot be seen as escapes: in one line, without control characters and half surrogates."""
+    return text if text.isprintable() else "".join(map(_visible, text))
 
 
 def _visible(character: str) -> str:

@@ -47,7 +47,7 @@ CONTENT = some(
     ),
     verify=some(samples=st.integers(1, 99) | st.just("x.npz"), timeout_s=st.floats(1e-3, 1e9), **GATES),
     sizes=some(baseline=st.just("sizes.json"), budget=BUDGET),
-    artifacts=st.lists(some(budget=BUDGET, **CONVERSION, **GATES), max_size=3).map(
+    artifacts=st.lists(some(budget=BUDGET, **CONVERSION, **GATES), min_size=1, max_size=3).map(
         lambda found: [{"name": f"a{i}", **keys} for i, keys in enumerate(found)]
     ),
 )

@@ -4,6 +4,7 @@ from sparsetool.report.report_record import ReportRecord
 from sparsetool.report.sections.accuracy import accuracy_section
 from sparsetool.report.sections.findings import findings_section
 from sparsetool.report.sections.layers import layers_section
+from sparsetool.report.sections.limits import limits_section
 from sparsetool.report.sections.sizes import sizes_section
 from sparsetool.report.sections.summary import summary_section
 from sparsetool.report.sections.timing import timing_section
@@ -17,6 +18,7 @@ def sections_of(record: ReportRecord) -> tuple[Section, ...]:
     return (
         summary_section(record),
         sizes_section(record),
+        limits_section(record),
         layers_section(record),
         training_section(record),
         accuracy_section(record),

@@ -14,7 +14,7 @@ from sparsetool import __version__
 from sparsetool_converters.codec import pack
 
 COMMANDS = (
-    "run", "config", "prune", "plot", "report", "compress", "plan", "densify", "pack", "unpack",
+    "run", "config", "prune", "plot", "report", "compress", "size", "plan", "densify", "pack", "unpack",
     "embed", "verify", "bench", "inspect", "explain", "diff", "cmake-dir", "schema",
 )  # fmt: skip
 

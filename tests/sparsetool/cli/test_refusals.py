@@ -146,7 +146,7 @@ def test_an_existing_output_is_refused_with_2_without_force(sparsetool, model, t
     assert "use --force" in sparsetool("unpack", "model.tflite.zst", "-o", untouched).error(2)
 
 
-@pytest.mark.parametrize("budget", ["", "1MB", "disk=1.2megabytes", "ram=1MB"])
+@pytest.mark.parametrize("budget", ["", "1MB", "disk=1.2megabytes", "flash=1MB"])
 def test_a_budget_that_is_none_is_refused_with_2(sparsetool, model, untouched, budget):
     assert "1.2MB" in sparsetool("compress", model, "-o", untouched, "--budget", budget, "--force").error(2)
 
@@ -189,7 +189,7 @@ def test_a_process_without_stderr_keeps_its_exit_codes(model, tmp_path):
 
 def test_an_exceeded_budget_is_3(sparsetool, model, untouched):
     line = sparsetool("compress", model, "-o", untouched, "--budget", "disk=100", "--force").error(3)
-    assert line.startswith("small.tflite: disk size is ")
+    assert line.startswith("small: disk size is ")
     assert line.endswith(" over the budget of 100")
 
 
@@ -248,7 +248,7 @@ def test_a_plan_that_exists_is_refused_with_2(sparsetool, model, untouched):
 @pytest.mark.parametrize("command", ["plan", "compress"])
 def test_an_unknown_target_is_refused_with_2(sparsetool, model, untouched, command):
     line = sparsetool(command, model, "--target", "teapot", "-o", untouched, "--force").error(2)
-    assert line.startswith("target 'teapot' is not known; known targets: litert")
+    assert "target 'teapot' is not known; known targets: litert" in line
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sparsetool.pipeline.run_folder import LOCK, STEPS, RunFolder, opened
+from sparsetool.pipeline.run_folder import IGNORED, LOCK, STEPS, RunFolder, opened
 from sparsetool_converters.errors import OutputError
 
 
@@ -166,7 +166,7 @@ def test_what_a_kill_left_half_made_is_removed_and_nothing_else(maker, tmp_path,
     with opened(tmp_path, heard):
         pass
     left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == sorted([LOCK, "one", STEPS, "train-dense-0123456789abcdef.state", "two"])
+    assert left == sorted([IGNORED, LOCK, "one", STEPS, "train-dense-0123456789abcdef.state", "two"])
 
 
 def test_a_folder_that_cannot_be_locked_is_an_output_error(tmp_path, heard):

@@ -31,7 +31,7 @@ def test_a_size_equal_to_its_limit_is_within_it_and_one_byte_more_is_over(kind):
         check_limits([sized])
     assert isinstance(caught.value, BudgetExceededError)
     assert str(caught.value) == f"small: {kind} size is {exact:,} bytes, 1 over the budget of {exact - 1}"
-    assert caught.value.sized is sized
+    assert caught.value.artifacts == (sized,)
 
 
 def test_ram_is_measured_where_it_is_limited():

@@ -8,10 +8,46 @@ from sparsetool.report.records import (
     AccuracyRecord,
     ArtifactRecord,
     OutputRecord,
+    SizeLimitRecord,
     Sizes,
     StageRecord,
     TensorRecord,
 )
+from sparsetool.report.size_records import FailureRecord, SizedRecord, SizesRecord
+
+
+@pytest.fixture
+def gated():
+    """One artifact that grew too much, one that is new, one without limits, one that is gone, and one that failed."""
+    grown = SizedRecord(
+        name="grown",
+        sizes=Sizes(disk=1_000, gzip=700, zstd=650, wire=500),
+        baseline=Sizes(disk=800, gzip=1, zstd=640, wire=510),
+        limits=(
+            SizeLimitRecord(size="disk", rule="budget", actual_bytes=1_000, limit_bytes=1_200, kept=True),
+            SizeLimitRecord(size="zstd", rule="budget", actual_bytes=650, limit_bytes=650, kept=True),
+            SizeLimitRecord(size="ram", rule="budget", actual_bytes=5_000, limit_bytes=4_096, kept=False),
+            SizeLimitRecord(
+                size="disk", rule="regression", actual_bytes=1_000, limit_bytes=880, baseline_bytes=800, kept=False
+            ),
+            SizeLimitRecord(
+                size="wire", rule="regression", actual_bytes=500, limit_bytes=561, baseline_bytes=510, kept=True
+            ),
+        ),
+    )
+    fresh = SizedRecord(
+        name="fresh",
+        sizes=Sizes(disk=90, gzip=80, zstd=70, wire=60),
+        limits=(SizeLimitRecord(size="disk", rule="budget", actual_bytes=90, limit_bytes=90, kept=True),),
+    )
+    free = SizedRecord(
+        name="free", sizes=Sizes(disk=9, gzip=8, zstd=7, wire=6), baseline=Sizes(disk=9, gzip=8, zstd=7, wire=0)
+    )
+    return SizesRecord(
+        artifacts=(grown, fresh, free),
+        gone=("old",),
+        failures=(FailureRecord(name="bad.tflite", error="ModelFormatError", exit_code=5, message="no flatbuffer"),),
+    )
 
 
 @pytest.fixture
