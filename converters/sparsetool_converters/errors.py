@@ -1,22 +1,24 @@
 """Every deliberate failure, under one root.
 
 The class tells what kind of failure it is, its fields tell which one, and `exit_code` is what the command
-line returns for it: 2 usage, 3 budget exceeded, 4 verification failed, 5 unusable model, 6 target cannot run it.
+line returns for it.
 """
 
 from typing import ClassVar
+
+from sparsetool_converters.exit_codes import ExitCode
 
 
 class SparseToolError(Exception):
     """Root of all deliberate failures; its text is one line that names the rule, the value and the way out."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
 
 
 class UsageError(SparseToolError):
     """What the caller asked for cannot be done as asked."""
 
-    exit_code: ClassVar[int] = 2
+    exit_code: ClassVar[ExitCode] = ExitCode.USAGE
 
 
 class RecipeError(UsageError):
@@ -74,7 +76,7 @@ class BudgetExceededError(SparseToolError):
         baseline_bytes: what it took before, where growth was limited; None where the size as such was.
     """
 
-    exit_code: ClassVar[int] = 3
+    exit_code: ClassVar[ExitCode] = ExitCode.BUDGET
 
     def __init__(
         self, artifact: str, kind: str, limit_bytes: int, actual_bytes: int, baseline_bytes: int | None = None
@@ -100,7 +102,7 @@ class VerificationError(SparseToolError):
         problem: what was expected and what was seen.
     """
 
-    exit_code: ClassVar[int] = 4
+    exit_code: ClassVar[ExitCode] = ExitCode.VERIFICATION
 
     def __init__(self, stage: str, tensor: str, problem: str) -> None:
         self.stage, self.tensor, self.problem = stage, tensor, problem
@@ -115,7 +117,7 @@ class ModelFormatError(SparseToolError):
         problem: the rule that is broken and the value seen.
     """
 
-    exit_code: ClassVar[int] = 5
+    exit_code: ClassVar[ExitCode] = ExitCode.MODEL
 
     def __init__(self, where: str, problem: str) -> None:
         self.where, self.problem = where, problem
@@ -130,7 +132,7 @@ class EncodingError(SparseToolError):
         reason: the rule that is broken and the value seen.
     """
 
-    exit_code: ClassVar[int] = 5
+    exit_code: ClassVar[ExitCode] = ExitCode.MODEL
 
     def __init__(self, tensor: str, reason: str) -> None:
         self.tensor, self.reason = tensor, reason
@@ -145,7 +147,7 @@ class TargetError(SparseToolError):
         problem: what it cannot run and why.
     """
 
-    exit_code: ClassVar[int] = 6
+    exit_code: ClassVar[ExitCode] = ExitCode.TARGET
 
     def __init__(self, target: str, problem: str) -> None:
         self.target, self.problem = target, problem

@@ -19,17 +19,9 @@ from sparsetool.cli import (
     target_commands,
     verification_commands,
 )
+from sparsetool_converters.exit_codes import ExitCode
 
-EPILOG = """\b
-Exit codes:
-  0  ok
-  1  internal error
-  2  usage, recipe, calibration data, unwritable or existing output
-  3  budget exceeded
-  4  verification failed, crashed or timed out
-  5  unusable model file
-  6  the target cannot run the model
-  130  interrupted"""
+EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {code.meaning}" for code in ExitCode)
 
 app = typer.Typer(
     name="sparsetool",

@@ -119,6 +119,14 @@ def compress(
             "--record", help="Folder for run.json, all that was measured, and for the models before and after."
         ),
     ] = None,
+    check_reproducible: Annotated[
+        bool,
+        typer.Option(
+            "--check-reproducible",
+            help="Make the result twice more, with other hash seeds, time zones, locales, folders and threads; "
+            "write it only if the bytes are the same.",
+        ),
+    ] = False,
     on_failure: FailureFlag = None,
     force: Force = False,
     timeout: TimeoutFlag = None,
@@ -139,6 +147,7 @@ def compress(
     from sparsetool.pipeline.depfile import prerequisites, write_depfile
     from sparsetool.pipeline.formats import Format, output_path, output_paths
     from sparsetool.pipeline.recipe_settings import gate_of
+    from sparsetool.pipeline.reproducibility import MadeAgain
     from sparsetool.pipeline.requests_of_recipe import requests_of
     from sparsetool.recipe import load_recipe
     from sparsetool.report.size_records import SizedRecord, SizesRecord
@@ -169,17 +178,35 @@ def compress(
     gate = gate_of(wanted, home, flags=budgets, updates=update_baseline)
     accepted = None if wanted.sizes.baseline is None else home / wanted.sizes.baseline
     cache = None if cache_folder is None else Cache(cache_folder)
+    again = requests_of(wanted, home, zip(sources, outputs, strict=True)) if check_reproducible else ()
+    checks = [MadeAgain(request) for request in again]
     reports = GateReports(junit=junit, markdown=markdown)
     reports.check()
     with reports.told(", ".join(map(str, sources))):
         if several:
-            batch = compress_all(requests, gate=gate, force=force, jobs=jobs or 1, cache=cache, listener=screen)
+            batch = compress_all(
+                requests,
+                gate=gate,
+                force=force,
+                jobs=jobs or 1,
+                cache=cache,
+                before_writing=checks or None,
+                listener=screen,
+            )
             made = [Path(one.output) for one in batch.made]
             sizes = sizes_of(batch, gone=gate.gone(request.name for request in requests))
             failures = batch.failures
         else:
             (request,) = requests
-            one = compress_one(request, gate=gate, force=force, record=record_folder, cache=cache, listener=screen)
+            one = compress_one(
+                request,
+                gate=gate,
+                force=force,
+                record=record_folder,
+                cache=cache,
+                before_writing=checks[0] if checks else None,
+                listener=screen,
+            )
             made, failures = [request.output], ()
             sizes = SizesRecord(artifacts=(SizedRecord.of(one, request.name),))
         if depfile is not None:

@@ -190,12 +190,19 @@ def plot(
         str | None, typer.Option("--tensor", help="Path of the pruned variable to draw; the largest if left out.")
     ] = None,
     force: Force = False,
+    as_json: Json = False,
 ) -> None:
     """Draw a record of pruning: sparsity over the run and layer by layer, and one tensor, still and moving."""
     screen.hush()
     from sparsetool.pipeline.drawing import draw_record
+    from sparsetool.report.records import as_json as to_json
+    from sparsetool.report.small_records import PlotRecord
 
-    show(*map(str, draw_record(record, output, tensor=tensor, force=force)))
+    drawn = PlotRecord(pictures=tuple(map(str, draw_record(record, output, tensor=tensor, force=force))))
+    if as_json:
+        show_json(to_json("plot", drawn))
+        return
+    show(*drawn.pictures)
 
 
 def _show_plan(recipe: Path, *, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from sparsetool_converters.errors import OutputError
 
 LINE_EVERY_S = 10.0  # where stderr is a file or a pipe, a line this often instead of a bar
 RESULT_WIDTH = 160  # of tables that go to a file or a pipe
+documents_printed: list[str] = []  # kinds of what went to stdout as JSON; one command prints one document
 
 
 class Screen:
@@ -121,6 +122,7 @@ def show(*tables: RenderableType) -> None:
 
 def show_json(data: dict[str, Any]) -> None:
     """Print one JSON document to stdout; numbers that JSON has no word for become null."""
+    documents_printed.append(data["kind"])
     with _stdout():
         sys.stdout.write(json.dumps(finite(data), indent=2, allow_nan=False) + "\n")
 

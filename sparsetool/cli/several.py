@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sparsetool_converters.errors import SparseToolError
+from sparsetool_converters.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from sparsetool.report.size_records import FailureRecord
@@ -18,6 +19,6 @@ class SeveralFailedError(SparseToolError):
 
     def __init__(self, failures: "Sequence[FailureRecord]", models: int) -> None:
         first = failures[0]
-        self.exit_code = first.exit_code  # type: ignore[misc]
+        self.exit_code = ExitCode(first.exit_code)  # type: ignore[misc]
         named = "" if first.message.startswith(first.name) else f"{first.name}: "
         super().__init__(f"{len(failures):,} of {models:,} models failed; the first: {named}{first.message}")

@@ -1,6 +1,6 @@
 """Several models in one call: each in a process of its own, and what one does is nothing to the others."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sparsetool.pipeline.conversion_process import ConversionProcesses, ProcessF
 from sparsetool.pipeline.events import Listener, Silence
 from sparsetool.pipeline.formats import format_of_output
 from sparsetool.pipeline.outputs import exists_already, holds, make_folder
-from sparsetool.pipeline.request import Request
+from sparsetool.pipeline.request import Output, Request
 from sparsetool.pipeline.run_folder import WORK, RunFolder, opened
 from sparsetool.pipeline.size_gate import SizeGate, SizeLimitError
 from sparsetool.report.size_records import BatchRecord, FailureRecord, MadeRecord, SizedRecord, SizesRecord
@@ -27,6 +27,7 @@ def compress_all(
     force: bool = False,
     jobs: int = 1,
     cache: Cache | None = None,
+    before_writing: Sequence[Callable[[Output], None]] | None = None,
     listener: Listener | None = None,
 ) -> BatchRecord:
     """Convert, verify and write several models; those that fail are told of and leave the others alone.
@@ -40,6 +41,7 @@ def compress_all(
         force: whether outputs that hold something else are replaced.
         jobs: how many processes work at a time.
         cache: where results of earlier calls in other folders are.
+        before_writing: for each model what its result is first shown to, which raises if it must not be written.
         listener: hears of each model that is done.
 
     Raises:
@@ -53,7 +55,11 @@ def compress_all(
         folders = {parent: stack.enter_context(_work(parent, cache)) for parent in _parents(requests)}
         pool = stack.enter_context(ThreadPoolExecutor(jobs, thread_name_prefix="conversion"))
         convert = _Conversion(processes, gate, force)
-        futures = [pool.submit(convert, request, folders[request.output.parent]) for request in requests]
+        checks: Sequence[Callable[[Output], None] | None] = before_writing or [None] * len(requests)
+        futures = [
+            pool.submit(convert, request, folders[request.output.parent], check)
+            for request, check in zip(requests, checks, strict=True)
+        ]
         place = {future: position for position, future in enumerate(futures)}
         try:
             listener.progress(COMPRESS, 0, len(requests))
@@ -78,16 +84,18 @@ class _Conversion:
     gate: SizeGate
     force: bool
 
-    def __call__(self, request: Request, folder: RunFolder) -> MadeRecord | _Failed:
+    def __call__(
+        self, request: Request, folder: RunFolder, check: Callable[[Output], None] | None
+    ) -> MadeRecord | _Failed:
         source = str(request.source)
         try:
-            return self._made(request, folder)
+            return self._made(request, folder, check)
         except SizeLimitError as problem:
             return _Failed(failure=failure_of(source, problem), sized=problem.artifacts[0])
         except Exception as problem:  # a fault of our own is this model's alone as well
             return _Failed(failure=failure_of(source, problem))
 
-    def _made(self, request: Request, folder: RunFolder) -> MadeRecord:
+    def _made(self, request: Request, folder: RunFolder, check: Callable[[Output], None] | None) -> MadeRecord:
         """Raises SparseToolError: whatever went wrong; the output is then as it was before."""
         step, inputs, files = f"{COMPRESS} {request.output.name}", request.key(), (request.output.name,)
         known = folder.current(step, inputs, files) is not None
@@ -103,6 +111,8 @@ class _Conversion:
         passed = self.gate.passed(output.record, output.model, name=request.name)
         if request.output.exists() and not self.force and not holds(request.output, output.content):
             raise exists_already(request.output)
+        if check is not None:
+            check(output)
         publish(output, request.output, within=folder.path)
         return MadeRecord(
             source=str(request.source),

@@ -1,6 +1,7 @@
 """A model file in, a smaller verified one out."""
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -87,9 +88,12 @@ def compress_one(
     force: bool = False,
     record: Path | None = None,
     cache: Cache | None = None,
+    before_writing: Callable[[Output], None] | None = None,
     listener: Listener | None = None,
 ) -> ArtifactRecord:
     """Carry out a request, and write its output; the arguments are those of `compress`.
+
+    With `before_writing`, a result is first shown to that, which raises if it must not be written.
 
     Raises:
         SparseToolError: whatever went wrong; the output is then as it was before.
@@ -98,9 +102,11 @@ def compress_one(
     check_destination(request.output, force=force)
     if record is not None:
         _check_record(record, request.output, request.name, force=force)
-        return _recorded(request, record, gate, listener)
+        return _recorded(request, record, gate, listener, before_writing)
     output = _made(request, listener) if cache is None else _cached(request, cache, listener)
     passed = gate.passed(output.record, output.model, name=request.name)
+    if before_writing is not None:
+        before_writing(output)
     publish(output, request.output)
     return passed
 
@@ -139,11 +145,19 @@ def _cached(request: Request, cache: Cache, listener: Listener) -> Output:
         return stored_output(request, folder, record)
 
 
-def _recorded(request: Request, folder: Path, gate: SizeGate, listener: Listener) -> ArtifactRecord:
+def _recorded(
+    request: Request,
+    folder: Path,
+    gate: SizeGate,
+    listener: Listener,
+    before_writing: Callable[[Output], None] | None,
+) -> ArtifactRecord:
     """Make a result with a record of a whole run, and write both."""
     prover, meter = request.prover(listener), SizeMeter()
     artifact = carry_out(request, listener=listener, prover=prover, meter=meter)
     passed = gate.passed(artifact.record, artifact.model, name=request.name)
+    if before_writing is not None:
+        before_writing(Output.of(artifact, request.written))
     source = densified(load_source(request.source), where=str(request.source))
     dense = proven(source, Quantization.NONE, name=SOURCE, prover=prover, meter=meter)
     packed, all_sizes = meter.measure(artifact.model)

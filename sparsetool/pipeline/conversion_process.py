@@ -15,6 +15,7 @@ from typing import Any
 from sparsetool.pipeline.conversion_worker import ANSWER
 from sparsetool.pipeline.request import Request
 from sparsetool_converters.errors import SparseToolError
+from sparsetool_converters.exit_codes import ExitCode
 
 _WORKER = "sparsetool.pipeline.conversion_worker"
 _PATIENCE_S = 10.0  # for a process that was told to end
@@ -31,7 +32,7 @@ class ProcessFailedError(SparseToolError):
 
     def __init__(self, error: str, exit_code: int, message: str) -> None:
         self.error = error
-        self.exit_code = exit_code  # type: ignore[misc]  # of the other process, where it depends on the class
+        self.exit_code = ExitCode(exit_code)  # type: ignore[misc]  # of the other process, where the class tells it
         super().__init__(message)
 
 
@@ -44,7 +45,12 @@ class ConversionProcesses:
         self._ending = False
 
     def convert(
-        self, request: Request, folder: Path, *, environment: Mapping[str, str] | None = None
+        self,
+        request: Request,
+        folder: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        working_folder: Path | None = None,
     ) -> dict[str, Any]:
         """Carry out a request; see `save_output`, which does it there.
 
@@ -52,12 +58,16 @@ class ConversionProcesses:
             request: what to convert.
             folder: where the result is put.
             environment: variables that differ from those of this process.
+            working_folder: where the process runs, by default where this one does.
 
         Raises:
             ProcessFailedError: it failed there, or the process ended without a word.
         """
         command = [sys.executable, "-m", _WORKER, str(folder)]
-        with (folder / "stderr.txt").open("w+b") as stderr, self._started(command, stderr, environment) as child:
+        with (
+            (folder / "stderr.txt").open("w+b") as stderr,
+            self._started(command, stderr, environment, working_folder) as child,
+        ):
             assert child.stdin is not None
             with suppress(BrokenPipeError):  # it ended at once, which its exit code tells
                 pickle.dump(request, child.stdin)
@@ -75,7 +85,7 @@ class ConversionProcesses:
 
     @contextmanager
     def _started(
-        self, command: list[str], stderr: Any, environment: Mapping[str, str] | None
+        self, command: list[str], stderr: Any, environment: Mapping[str, str] | None, working_folder: Path | None
     ) -> Iterator[subprocess.Popen[bytes]]:
         with self._lock:
             if self._ending:
@@ -83,6 +93,7 @@ class ConversionProcesses:
             child = subprocess.Popen(
                 command,
                 env={**os.environ, **(environment or {})},
+                cwd=working_folder,
                 stdin=subprocess.PIPE,
                 stdout=stderr,
                 stderr=stderr,

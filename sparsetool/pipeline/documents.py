@@ -11,6 +11,7 @@ from sparsetool.recipe import recipe_schema
 from sparsetool.report.bench_record import BenchRecord
 from sparsetool.report.config_record import ConfigRecord
 from sparsetool.report.diff_record import DiffRecord
+from sparsetool.report.error_record import ErrorRecord
 from sparsetool.report.inspection import InspectionRecord
 from sparsetool.report.measured_record import MeasuredRecord
 from sparsetool.report.plans import PlanRecord
@@ -20,7 +21,7 @@ from sparsetool.report.records import ArtifactRecord, RunRecord, TrainingRecord
 from sparsetool.report.report_record import ReportRecord
 from sparsetool.report.schemas import schema_of
 from sparsetool.report.size_records import BaselineRecord, BatchRecord, SizesRecord
-from sparsetool.report.small_records import QuantizationsRecord, UnpackRecord
+from sparsetool.report.small_records import PlotRecord, QuantizationsRecord, UnpackRecord
 from sparsetool.report.target_records import ExplanationRecord, TargetCheckRecord
 from sparsetool.report.verification_record import VerificationRecord
 from sparsetool_converters.codec import Accounting
@@ -35,12 +36,14 @@ DOCUMENTS: dict[str, Any] = {
     "densify": ArtifactRecord,
     "diff": DiffRecord,
     "embed": EmbedRecord,
+    "error": ErrorRecord,
     "explain": ExplanationRecord,
     "inspect": InspectionRecord,
     "measured": MeasuredRecord,
     "pack": PackRecord,
     "packing": Accounting,
     "plan": PlanRecord,
+    "plot": PlotRecord,
     "prune": TrainingRecord,
     "prune plan": PruningPlan,
     "pruning record": Numbers,

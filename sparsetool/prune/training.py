@@ -1,6 +1,7 @@
 """Train a classifier: the loop that the dense and the pruning phase share."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,9 @@ from sparsetool.prune.state import TrainingStateCallback, load_training_state, s
 Arrays = tuple[NDArray[Any], NDArray[Any]]  # x [n, ...], y [n] with class indices
 OnProgress = Callable[[int, int, Mapping[str, float]], None]  # steps done, steps in all, running metrics
 Decay = Literal["constant", "cosine"]
+
+# TensorFlow adds up shares of a sum, as many as it has threads: this number is part of what the weights depend on.
+TENSORFLOW_THREADS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,12 +133,18 @@ def train(
 def make_deterministic(seed: int) -> None:
     """Seed Python, numpy and Keras, and have TensorFlow use deterministic kernels, for the whole process.
 
+    TensorFlow also gets a number of threads that is the same on every machine, if it has not begun to compute yet;
+    afterwards it keeps the number that it has, by default one for each processor.
+
     `train` does this itself; call it before a model is built, so that its first weights are the same too.
     """
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
+        from tensorflow.config import threading
         from tensorflow.config.experimental import enable_op_determinism
 
+        with suppress(RuntimeError):  # it has begun to compute
+            threading.set_intra_op_parallelism_threads(TENSORFLOW_THREADS)
         enable_op_determinism()
 
 

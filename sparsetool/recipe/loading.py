@@ -95,10 +95,11 @@ def _first_problem(problem: ValidationError) -> tuple[Key, str]:
     location = tuple(part for part in error["loc"] if part not in _TYPES)
     if error["type"] != "extra_forbidden":
         message = error["msg"].removeprefix("Value error, ")
-        is_told = repr(error["input"]) in message or (
-            error["type"] == "value_error" and isinstance(error["input"], dict)
+        # Our own words hold the value where it matters; pydantic's never do, but for a limit that looks like it.
+        is_told = error["type"] == "value_error" and (
+            isinstance(error["input"], dict) or repr(error["input"]) in message
         )
-        return location, message if of_keys_together else f"{message}; got {error['input']!r}"
+        return location, message if is_told else f"{message}; got {error['input']!r}"
     known = _known_keys(Recipe, list(error["loc"][:-1]))
     near = difflib.get_close_matches(str(location[-1]), known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(known)}"

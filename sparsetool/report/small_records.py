@@ -19,6 +19,17 @@ class UnpackRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlotRecord:
+    """Pictures that were drawn.
+
+    Attributes:
+        pictures: where each was written.
+    """
+
+    pictures: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class QuantizationsRecord:
     """What there is to choose from.
 

@@ -72,7 +72,12 @@ def run_trials(
         # -P: the worker's folder is no place to import from
         command = [sys.executable, "-P", str(_WORKER), name, str(TIMEOUT_S)]
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
         ) as child:
             assert child.stdout is not None
             try:

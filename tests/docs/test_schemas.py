@@ -1,21 +1,19 @@
 """The published schemas: what the code makes, and what real documents keep."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import run
 from jsonschema import Draft202012Validator
 from models_in_memory import mlp
+from published_schemas import FOLDER
 
 from sparsetool.pipeline.documents import DOCUMENTS, KINDS, document_schema, file_name, schema_text
 from sparsetool.report.finite import finite
 from sparsetool.report.records import MetricRecord, as_json
 from sparsetool.report.schemas import schema_of
 from sparsetool_converters.codec import pack
-
-FOLDER = Path(__file__).parents[2] / "docs" / "schemas"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -40,14 +38,6 @@ def test_every_key_of_a_schema_is_required_and_says_what_it_is(kind):
         assert made["description"]
         told = {name for name, each in made["properties"].items() if "description" in each}
         assert set(made["properties"]) - told <= {"schema_version", "kind"}
-
-
-def strict(schema):
-    """The schema, refusing keys that it does not tell of."""
-    if isinstance(schema, dict):
-        closed = {"additionalProperties": False} if "properties" in schema else {}
-        return {**closed, **{key: strict(value) for key, value in schema.items()}}
-    return [strict(each) for each in schema] if isinstance(schema, list) else schema
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +73,7 @@ COMMANDS = (
 def test_what_a_command_prints_keeps_its_schema(kind, arguments, folder):
     finished = run(folder, *arguments, "--json")
     assert finished.code == 0, finished.err
-    assert finished.json["kind"] == kind
-    Draft202012Validator(strict(document_schema(kind))).validate(finished.json)
+    assert finished.json["kind"] == kind  # which `run` holds to its schema
 
 
 def test_a_document_with_another_value_or_key_or_version_does_not_keep_it(folder):

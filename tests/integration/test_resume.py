@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import Finished, command, run
+from command_line import command, run, said
 
 pytestmark = [pytest.mark.keras, pytest.mark.slow]
 
@@ -46,8 +46,8 @@ def killed(folder, delay_s, phase=""):
         time.sleep(delay_s)
         process.kill()
         out, err = process.communicate()
-    assert process.returncode == -9, err
-    return Finished(process.returncode, out, err)
+    assert (process.returncode, out) == (-9, "")
+    return said(err)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_ten_kills_leave_no_trace_in_the_result(undisturbed, tmp_path):
     folder = place(tmp_path / "killed")
     rng = np.random.default_rng(6)
     phases = ["train-dense"] * (KILLS // 2) + ["train-pruned"] * (KILLS - KILLS // 2)
-    said = [line for phase in phases for line in killed(folder, rng.uniform(0.0, 0.25), phase).said]
+    said = [line for phase in phases for line in killed(folder, rng.uniform(0.0, 0.25), phase)]
     finished = run(folder, "prune", "recipe.toml", "--json")
     assert finished.code == 0, finished.err
     resumed = [line for line in (*said, *finished.said) if ": goes on after step " in line]
@@ -87,8 +87,7 @@ def test_another_recipe_never_goes_on_from_what_was_left(tmp_path):
     (old,) = states(folder)
     text = (folder / "recipe.toml").read_text()
     (folder / "recipe.toml").write_text(text.replace("[train]\n", "[train]\nseed = 1\n"))
-    finished = killed(folder, 0.1)
-    assert not any("goes on" in line for line in finished.said)
+    assert not any("goes on" in line for line in killed(folder, 0.1))
     (new,) = states(folder)
     assert new != old
 

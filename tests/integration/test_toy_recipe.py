@@ -308,7 +308,7 @@ def test_an_interrupted_run_leaves_nothing_half_written_and_the_next_gives_the_s
                 process.send_signal(signal.SIGINT)
                 break
         out, err = process.communicate()
-    interrupted = Finished(process.returncode, out, "".join(heard) + err)
+    interrupted = Finished(arguments, process.returncode, out, "".join(heard) + err)
     assert interrupted.error(130).startswith("interrupted; nothing is half written")
     assert sorted(path.name for path in (folder / "out").rglob("*")) == [".work", "dense.keras", "lock", "steps.json"]
 

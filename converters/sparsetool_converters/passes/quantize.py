@@ -135,7 +135,9 @@ class Quantize:
         command = [sys.executable, "-m", "sparsetool_converters.passes.quantize_worker", str(request)]
         with (
             tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as noise,
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=noise, text=True) as worker,
+            subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=noise, text=True
+            ) as worker,
         ):
             assert worker.stdout is not None
             impatient = _Impatience(worker, self.patience_s)

@@ -5,13 +5,16 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import run, run_redirected
 from models_in_memory import mlp
 
 from sparsetool import __version__
 from sparsetool_converters.codec import pack
+from sparsetool_converters.exit_codes import ExitCode
 
 COMMANDS = (
     "run", "config", "prune", "plot", "report", "compress", "size", "plan", "densify", "pack", "unpack",
@@ -40,8 +43,16 @@ def test_help_names_every_command_and_exit_code(sparsetool):
     shown = sparsetool("--help")
     assert (shown.code, shown.err) == (0, "")
     assert all(f"\n  {command} " in shown.out for command in COMMANDS)
-    codes = [line.split()[0] for line in shown.out.partition("Exit codes:")[2].splitlines() if line.strip()]
-    assert codes == ["0", "1", "2", "3", "4", "5", "6", "130"]
+    codes = [line.split(maxsplit=1) for line in shown.out.partition("Exit codes:")[2].splitlines() if line.strip()]
+    assert codes == [[str(int(code)), code.meaning] for code in ExitCode]
+
+
+def test_the_readme_has_the_same_exit_codes():
+    table = (
+        (Path(__file__).parents[3] / "README.md").read_text("utf-8").partition("| exit code | means |\n|---|---|\n")[2]
+    )
+    rows = [row.strip("| ").split(" | ") for row in table.partition("\n\n")[0].splitlines()]
+    assert rows == [[str(int(code)), code.meaning] for code in ExitCode]
 
 
 def test_version_is_that_of_the_package(sparsetool):
@@ -124,9 +135,10 @@ def test_a_long_path_stays_on_one_line(sparsetool, model, tmp_path):
 
 def test_stdin_is_never_read(model, tmp_path):
     """Neither an empty stdin nor a closed one changes anything."""
-    command = f"exec {sys.executable} -m sparsetool inspect {model} --json <&-"
-    closed = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    arguments = ("inspect", model, "--json")
+    closed = run_redirected(tmp_path, *arguments, streams="<&-")
     assert closed.returncode == 0, closed.stderr
+    assert closed.stdout == run(tmp_path, *arguments).out
 
 
 def test_given_samples_are_those_that_are_compared(sparsetool, model, tmp_path):

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from command_line import Finished, run_redirected
 from models_in_memory import mlp
 
 from sparsetool_converters.codec import compress as pack
@@ -164,6 +165,17 @@ def test_wrong_usage_is_refused_with_2(sparsetool, arguments):
     done = sparsetool(*arguments)
     assert (done.code, done.out) == (2, "")
     assert "Traceback" not in done.err
+    told = sparsetool(*arguments, "--json").json
+    assert (told["error"], told["exit_code"]) == ("UsageError", 2)
+
+
+def test_with_json_a_failure_is_a_document_with_what_its_class_keeps(sparsetool, model, tmp_path):
+    done = sparsetool("compress", model, "-o", "small.tflite", "--budget", "disk=100", "--json")
+    line = done.error(3)
+    told = done.json
+    assert (told["error"], told["exit_code"], told["message"]) == ("SizeLimitError", 3, line)
+    assert told["fields"]["limit_bytes"] == 100 < told["fields"]["actual_bytes"]
+    assert (told["fields"]["artifact"], told["fields"]["kind"]) == ("small", "disk")
 
 
 @pytest.mark.parametrize("source", ["", ".", "model.tflite", "model"])
@@ -171,20 +183,25 @@ def test_what_is_no_packed_model_is_refused_with_2(sparsetool, model, source):
     assert "a packed model ends in .tflz or .zst" in sparsetool("unpack", source).error(2)
 
 
-@pytest.mark.parametrize("options", ["", "--json"])
+@pytest.mark.parametrize("options", [(), ("--json",)])
 def test_results_that_cannot_be_printed_are_2(model, tmp_path, options):
-    line = f"exec {sys.executable} -m sparsetool inspect model.tflite {options} > /dev/full"
-    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run_redirected(tmp_path, "inspect", "model.tflite", *options, streams="> /dev/full")
     assert done.returncode == 2
     assert done.stderr == "error: standard output: cannot be written: No space left on device\n"
 
 
 def test_a_process_without_stderr_keeps_its_exit_codes(model, tmp_path):
     for name, code in (("model.tflite", 0), ("missing.tflite", 5)):
-        line = f"exec {sys.executable} -m sparsetool inspect {name} --json 2>&-"
-        done = subprocess.run(["sh", "-c", line], cwd=tmp_path, stdout=subprocess.PIPE, check=False)
-        assert done.returncode == code
-        assert (done.stdout == b"") == (code != 0)
+        arguments = ("inspect", name, "--json")
+        done = run_redirected(tmp_path, *arguments, streams="2>&-")
+        assert Finished(arguments, done.returncode, done.stdout, None).code == code
+
+
+@pytest.mark.parametrize("streams", ["> /dev/full", "| true"])
+def test_a_failure_keeps_its_exit_code_and_its_line_where_its_document_cannot_be_printed(tmp_path, streams):
+    done = run_redirected(tmp_path, "inspect", "missing.tflite", "--json", streams=streams)
+    assert done.returncode == (5 if ">" in streams else 0)  # of `true`
+    assert done.stderr == "error: missing.tflite: cannot be read: No such file or directory\n"
 
 
 def test_an_exceeded_budget_is_3(sparsetool, model, untouched):
@@ -225,13 +242,18 @@ def test_a_fault_of_our_own_is_1_with_what_a_developer_needs(model, tmp_path):
         "def broken(path): raise RuntimeError('planted')\n"
         "sources.load_source = broken\n"
         "from sparsetool.cli import main\n"
-        f"sys.argv = ['sparsetool', 'inspect', {str(model)!r}]\n"
+        "sys.argv[0] = 'sparsetool'\n"
         "sys.exit(main())\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "RuntimeError: planted" in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("error: this is a fault of sparsetool itself")
+    for options in ((), ("--json",)):
+        arguments = ("inspect", str(model), *options)
+        whole = [sys.executable, "-c", code, *arguments]
+        ended = subprocess.run(whole, cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = Finished(arguments, ended.returncode, ended.stdout, ended.stderr)
+        assert done.code == 1
+        assert done.out == "" or done.json["error"] == "RuntimeError"
+        assert "RuntimeError: planted" in done.err
+        assert done.err.splitlines()[-1].startswith("error: this is a fault of sparsetool itself")
 
 
 def test_more_dense_weights_than_allowed_are_refused_with_5(sparsetool, model, tmp_path, untouched):

@@ -13,8 +13,11 @@ from sparsetool.cli.screen import Screen, show, show_json
 
 
 def test_numbers_that_json_has_no_word_for_become_null(capsys):
-    show_json({"a": float("inf"), "b": [float("nan"), -float("inf"), 1.5], "c": {"d": (None, True, 3)}})
-    assert json.loads(capsys.readouterr().out) == {"a": None, "b": [None, None, 1.5], "c": {"d": [None, True, 3]}}
+    show_json(
+        {"kind": "numbers", "a": float("inf"), "b": [float("nan"), -float("inf"), 1.5], "c": {"d": (None, True, 3)}}
+    )
+    wanted = {"kind": "numbers", "a": None, "b": [None, None, 1.5], "c": {"d": [None, True, 3]}}
+    assert json.loads(capsys.readouterr().out) == wanted
 
 
 @pytest.mark.parametrize("text", ["net:key:kernel", "layer[0]/w[bold]", "x" * 500])
