@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from sparsetool.report.sheets import Cell, Sheet, Tone
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~&$#!]")
+_MARKER = re.compile(r"^(\d*)([-+.)])")  # of an item: markup at the beginning of a line alone
+_ESCAPED_MARKER = r"\1\\\2"
 
 
 def markdown_text(text: str) -> str:
@@ -20,7 +22,7 @@ def sheet_markdown(sheet: Sheet) -> str:
         _line("---:" if column.numeric else "---" for column in sheet.columns),
         *(_line(map(_cell, row)) for row in sheet.rows),
     ]
-    notes = [f"- {markdown_text(note)}" for note in sheet.notes]
+    notes = [f"- {_MARKER.sub(_ESCAPED_MARKER, markdown_text(note.strip()))}" for note in sheet.notes]
     return "\n".join([*lines, *[""] * bool(notes), *notes]) + "\n"
 
 
