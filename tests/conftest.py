@@ -47,6 +47,9 @@ for _name in ("figures", "peer_environment", "finished_runs", "tfmot_process", "
     _load(_name, TESTS / "benchmarks" / f"{_name}.py")
 
 
+os.environ.pop("GITHUB_ACTIONS", None)  # commands under test say more there; tests of that set it
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-goldens", action="store_true", help="Rewrite files that tests hold code against.")
 

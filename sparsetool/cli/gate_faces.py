@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,11 +83,12 @@ class GateReports:
 
 
 def draw_sizes(record: "SizesRecord") -> None:
-    """Print the table of sizes and its headline."""
+    """Print the table of sizes, what went wrong, and the headline."""
     from sparsetool.report.size_table import headline, size_sheet
     from sparsetool.report.terminal import sheet_table
 
-    show(sheet_table(size_sheet(record)), headline(record))
+    sheet = size_sheet(record)
+    show(sheet_table(replace(sheet, notes=())), *sheet.notes, headline(record))
 
 
 def _append(path: Path, text: str) -> None:

@@ -20,5 +20,4 @@ class SeveralFailedError(SparseToolError):
     def __init__(self, failures: "Sequence[FailureRecord]", models: int) -> None:
         first = failures[0]
         self.exit_code = ExitCode(first.exit_code)  # type: ignore[misc]
-        named = "" if first.message.startswith(first.name) else f"{first.name}: "
-        super().__init__(f"{len(failures):,} of {models:,} models failed; the first: {named}{first.message}")
+        super().__init__(f"{len(failures):,} of {models:,} models failed; the first: {first.told}")

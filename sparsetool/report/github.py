@@ -15,7 +15,7 @@ def workflow_commands(record: SizesRecord) -> tuple[str, ...]:
     """A line for each limit that is not kept and for each artifact without a result, or one that says all is well."""
     errors = [
         *(("sparsetool: too large", broken_text(name, limit)) for name, limit in record.broken),
-        *((f"sparsetool: {each.error}", f"{each.name}: {each.message}") for each in record.failures),
+        *((f"sparsetool: {each.error}", each.told) for each in record.failures),
     ]
     if not errors:
         return (_command("notice", "sparsetool", headline(record)),)

@@ -44,6 +44,11 @@ class FailureRecord:
     exit_code: int
     message: str
 
+    @property
+    def told(self) -> str:
+        """The message, which begins with the name or gets it."""
+        return self.message if self.message.startswith(self.name) else f"{self.name}: {self.message}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class SizesRecord:

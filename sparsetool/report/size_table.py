@@ -38,7 +38,7 @@ def size_sheet(record: SizesRecord) -> Sheet:
     rows = [row for sized in record.artifacts for row in _rows(sized, compared=compared)]
     rows += [_without_sizes(name, Cell("gone", Tone.QUIET)) for name in record.gone]
     rows += [_without_sizes(each.name, Cell("no result", Tone.BAD)) for each in record.failures]
-    notes = tuple(f"{each.name}: {each.error}: {each.message}" for each in record.failures)
+    notes = tuple(f"{each.error}: {each.told}" for each in record.failures)
     return sheet("Sizes in bytes", _COLUMNS, rows, notes=notes)
 
 

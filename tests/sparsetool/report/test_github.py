@@ -57,6 +57,11 @@ def test_as_many_errors_as_a_runner_shows_are_all_told():
     assert read(workflow_commands(record)[-1])[2] == f"bad: {MOST_ANNOTATIONS - 1}"
 
 
+def test_a_message_that_names_the_artifact_does_so_once():
+    record = SizesRecord(artifacts=(), failures=(failure("a.tflite: cannot be read", name="a.tflite"),))
+    assert read(workflow_commands(record)[0])[2] == "a.tflite: cannot be read"
+
+
 def test_the_characters_that_end_a_command_or_a_property_are_escaped():
     (line,) = workflow_commands(SizesRecord(artifacts=(), failures=(failure("50 %\r\n::x", error="A:B,C"),)))
     assert line == "::error title=sparsetool%3A A%3AB%2CC::bad: 50 %25%0D%0A::x"
@@ -66,5 +71,5 @@ def test_the_characters_that_end_a_command_or_a_property_are_escaped():
 def test_any_name_and_message_stay_in_one_line(name, message):
     (line,) = workflow_commands(SizesRecord(artifacts=(), failures=(failure(message, name),)))
     assert line.isprintable()
-    told = f"{name}: {message}"
+    told = message if message.startswith(name) else f"{name}: {message}"
     assert visible(read(line)[2]) == visible(told)

@@ -30,7 +30,7 @@ ROWS = [
 def test_each_size_stands_beside_its_baseline_and_the_lowest_of_its_limits(gated):
     sheet = size_sheet(gated)
     assert [tuple(cell.text for cell in row) for row in sheet.rows] == ROWS
-    assert sheet.notes == ("bad.tflite: ModelFormatError: no flatbuffer",)
+    assert sheet.notes == ("ModelFormatError: bad.tflite: no flatbuffer",)
 
 
 def test_without_baseline_and_limits_there_are_no_columns_for_them(gated):
@@ -82,4 +82,4 @@ def test_markdown_is_the_headline_and_the_table(gated):
 
 
 def test_markdown_says_why_there_is_no_result(gated):
-    assert size_markdown(gated).endswith("\n\n- bad.tflite: ModelFormatError: no flatbuffer\n")
+    assert size_markdown(gated).endswith("\n\n- ModelFormatError: bad.tflite: no flatbuffer\n")
