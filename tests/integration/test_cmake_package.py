@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from c_tools import need
-from command_line import Finished
 from models_in_memory import mlp
 from wheels import built_wheel, environment_with
 
@@ -22,18 +21,16 @@ GENERATORS = {"Ninja": "ninja", "Unix Makefiles": "make"}
 COMPRESSING, EMBEDDING, COMPILING = "Compressing the model of ", "Embedding the model of ", "Building C object "
 
 
-def called(*arguments: object, **environment: str) -> Finished:
+def called(*arguments: object) -> subprocess.CompletedProcess[str]:
     """A finished process that knows nothing of this Python's own packages."""
-    inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    process = subprocess.run(
+    return subprocess.run(
         [*map(str, arguments)],
-        env={**inherited, **environment},
+        env={name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    return Finished(process.returncode, process.stdout, process.stderr)
 
 
 def model(seed: int, rows: int) -> bytes:
@@ -62,20 +59,20 @@ class Project:
     def configure(self, *options: str) -> str:
         found = f"-Dsparsetool_DIR={self.sparsetool_dir}"
         done = called("cmake", "-S", self.folder, "-B", self.build_folder, "-G", self.generator, found, *options)
-        assert done.code == 0, done.out + done.err
-        return done.out
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
-    def try_to_build(self) -> Finished:
+    def try_to_build(self) -> subprocess.CompletedProcess[str]:
         return called("cmake", "--build", self.build_folder)
 
     def build(self) -> str:
         """Build, and return what was printed."""
         done = self.try_to_build()
-        assert done.code == 0, done.out + done.err
-        return done.out
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def prints(self, program: str = "firmware") -> str:
-        return called(self.build_folder / program).out.strip()
+        return called(self.build_folder / program).stdout.strip()
 
     def artifact(self, name: str = "keywords.tflite") -> bytes:
         return (self.build_folder / name).read_bytes()
@@ -105,7 +102,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sparsetool_dir(environment: Path) -> str:
-    return called(environment / "bin" / "sparsetool", "cmake-dir").out.strip()
+    return called(environment / "bin" / "sparsetool", "cmake-dir").stdout.strip()
 
 
 @pytest.fixture(params=GENERATORS)
@@ -127,7 +124,7 @@ def built(request: pytest.FixtureRequest, sparsetool_dir: str, tmp_path_factory:
 def test_the_command_and_the_package_are_those_of_the_wheel(environment: Path, sparsetool_dir: str) -> None:
     assert Path(sparsetool_dir).is_relative_to(environment)
     script = "import sparsetool, sparsetool_converters as c; print(sparsetool.__file__, c.__file__, sep='\\n')"
-    places = called(environment / "bin" / "python", "-I", "-c", script).out.splitlines()
+    places = called(environment / "bin" / "python", "-I", "-c", script).stdout.splitlines()
     assert [Path(place).is_relative_to(environment) for place in places] == [True, True]
 
 
@@ -173,8 +170,8 @@ def test_a_budget_that_is_exceeded_fails_the_build_and_nothing_is_written(built:
     built.change_model(seed=3, rows=480)
     for _ in range(2):  # it does not go unnoticed the second time
         done = built.try_to_build()
-        assert done.code != 0
-        assert "over the budget of 4,000" in done.out + done.err
+        assert done.returncode != 0
+        assert "over the budget of 4,000" in done.stdout + done.stderr
         assert {path: built.times()[path] for path in before} == before
     built.change_model(seed=3)
     built.build()
@@ -185,8 +182,8 @@ def test_a_budget_that_is_exceeded_fails_the_build_and_nothing_is_written(built:
 def test_a_first_build_over_its_budget_leaves_no_model(project: Project) -> None:
     project.configure("-DBUDGET=disk=1KB")
     done = project.try_to_build()
-    assert done.code != 0
-    assert "over the budget of 1,000" in done.out + done.err
+    assert done.returncode != 0
+    assert "over the budget of 1,000" in done.stdout + done.stderr
     assert not [path for path in project.times() if Path(path).name.startswith("keywords")]
 
 
@@ -197,12 +194,18 @@ def test_models_of_targets_in_folders_with_blanks_and_for_cxx(project: Project) 
     assert project.prints("more/cxx-firmware") == sha256(packed)
     assert bytes(unpack(packed))[4:8] == project.artifact("more/again.tflite")[4:8] == b"TFL3"
     assert project.rests()
+    assert "again" in (project.build_folder / "more" / "sizes.md").read_text()
     project.change_model(seed=2)
     project.build()
     changed = project.artifact("more/to send/gestures.tflz")
     assert project.prints("more/cxx-firmware") == sha256(changed) != sha256(packed)
     assert project.prints() == sha256(project.artifact())
     assert project.rests()
+    baseline = project.folder / "more" / "sizes.json"
+    baseline.write_text(baseline.read_text().replace("4000", "1000"))
+    failed = project.try_to_build()
+    assert failed.returncode != 0
+    assert "error: again: " in failed.stdout + failed.stderr
 
 
 def test_another_folder_gives_the_same_bytes(built: Project, sparsetool_dir: str, tmp_path: Path) -> None:

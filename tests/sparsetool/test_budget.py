@@ -83,3 +83,17 @@ def test_of_two_limits_on_the_same_the_last_counts():
 
 def test_names_may_hold_colons():
     assert Budgets.parse(["a:b:disk=1"]).own == {"a:b": Budget(disk=1)}
+
+
+def test_a_limit_of_what_is_not_made_is_refused_by_name():
+    budgets = Budgets.parse(["smal:disk=1"])
+    with pytest.raises(UsageError, match="there is a budget for 'smal', which is not made here; there are big, small"):
+        budgets.check_names(["small", "big"])
+
+
+def test_budgets_of_flags_go_before_those_of_a_recipe_for_every_artifact():
+    recipe = Budgets.parse(["disk=9,wire=9", "small:disk=8,gzip=8"])
+    both = Budgets.parse(["disk=5", "other:zstd=4"]).over(recipe)
+    assert both.of("small") == Budget(disk=5, gzip=8, wire=9)
+    assert both.of("other") == Budget(disk=5, zstd=4, wire=9)
+    assert both.of("any") == Budget(disk=5, wire=9)
