@@ -7,12 +7,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparsetool.budget import Budget
+    from sparsetool.budget import Budget, Budgets
+    from sparsetool.pipeline.batch import compress_all
+    from sparsetool.pipeline.cache import Cache
     from sparsetool.pipeline.compress import compress
     from sparsetool.pipeline.conversion import Settings
     from sparsetool.pipeline.densify import densify
     from sparsetool.pipeline.planning import plan_model
     from sparsetool.pipeline.recipe_run import run_recipe
+    from sparsetool.pipeline.request import Request
+    from sparsetool.pipeline.size_gate import SizeGate
     from sparsetool.pipeline.unpack import unpack
     from sparsetool.pipeline.verify_pair import verify_pair
     from sparsetool.prune import (
@@ -40,6 +44,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "Block": "sparsetool.prune",
     "Budget": "sparsetool.budget",
+    "Budgets": "sparsetool.budget",
+    "Cache": "sparsetool.pipeline.cache",
     "CallableSchedule": "sparsetool.prune",
     "Channels": "sparsetool.prune",
     "ConstantSparsity": "sparsetool.prune",
@@ -49,10 +55,13 @@ _HOMES = {
     "PolynomialDecay": "sparsetool.prune",
     "Pruner": "sparsetool.prune",
     "Quantization": "sparsetool_converters.passes.recipes",
+    "Request": "sparsetool.pipeline.request",
     "Rule": "sparsetool.prune",
     "Settings": "sparsetool.pipeline.conversion",
+    "SizeGate": "sparsetool.pipeline.size_gate",
     "SparseToolError": "sparsetool_converters.errors",
     "compress": "sparsetool.pipeline.compress",
+    "compress_all": "sparsetool.pipeline.batch",
     "densify": "sparsetool.pipeline.densify",
     "for_target": "sparsetool.prune",
     "load_training_state": "sparsetool.prune",
@@ -68,6 +77,8 @@ _HOMES = {
 __all__ = [
     "Block",
     "Budget",
+    "Budgets",
+    "Cache",
     "CallableSchedule",
     "Channels",
     "ConstantSparsity",
@@ -77,10 +88,13 @@ __all__ = [
     "PolynomialDecay",
     "Pruner",
     "Quantization",
+    "Request",
     "Rule",
     "Settings",
+    "SizeGate",
     "SparseToolError",
     "compress",
+    "compress_all",
     "densify",
     "for_target",
     "load_training_state",

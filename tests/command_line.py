@@ -21,10 +21,6 @@ from sparsetool_converters.exit_codes import ExitCode
 FINDINGS = {"compress many", "explain", "sizes", "targets check", "verify", "verify against"}
 
 
-# Where GitHub runs these tests, the commands in them are none of its steps.
-SURROUNDINGS = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
-
-
 class Finished:
     """What a process left behind; it is held to what is published.
 
@@ -92,7 +88,7 @@ def run(folder: Path, *arguments: object, under: Sequence[str] = (), **environme
     process = subprocess.run(
         [*under, *command(*arguments)],
         cwd=folder,
-        env={**SURROUNDINGS, **environment},
+        env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -107,7 +107,12 @@ def compress(
     markdown: MarkdownFile = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, help="How many models are converted at a time, each in its own process."),
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="How many models are converted at a time, each in its own process; 1 by default.",
+        ),
     ] = None,
     cache_folder: CacheFolder = None,
     depfile: Annotated[
@@ -146,6 +151,7 @@ def compress(
     from sparsetool.pipeline.compress import compress_one
     from sparsetool.pipeline.depfile import prerequisites, write_depfile
     from sparsetool.pipeline.formats import Format, output_path, output_paths
+    from sparsetool.pipeline.outputs import check_destination
     from sparsetool.pipeline.recipe_settings import gate_of
     from sparsetool.pipeline.reproducibility import MadeAgain
     from sparsetool.pipeline.requests_of_recipe import requests_of
@@ -182,6 +188,9 @@ def compress(
     checks = [MadeAgain(request) for request in again]
     reports = GateReports(junit=junit, markdown=markdown)
     reports.check()
+    for path in (depfile, accepted if update_baseline else None):
+        if path is not None:
+            check_destination(path, force=True)
     with reports.told(", ".join(map(str, sources))):
         if several:
             batch = compress_all(

@@ -44,6 +44,7 @@ def size(
     screen.hush()
     from sparsetool.budget import Budgets
     from sparsetool.pipeline.baseline import update_baseline as update
+    from sparsetool.pipeline.outputs import check_destination
     from sparsetool.pipeline.size_gate import check_limits, size_gate
     from sparsetool.pipeline.sizing import size_files
     from sparsetool.report.records import as_json as to_json
@@ -57,6 +58,8 @@ def size(
     )
     reports = GateReports(junit=junit, markdown=markdown)
     reports.check()
+    if update_baseline and baseline is not None:
+        check_destination(baseline, force=True)
     with reports.told(", ".join(map(str, files))):
         record = size_files(files, gate, listener=screen)
         if update_baseline and baseline is not None and not record.failures and not record.broken:

@@ -110,25 +110,38 @@ def workers(folder):
     return found
 
 
+def started(models, out, jobs):
+    """The command, on its way."""
+    return subprocess.Popen(
+        command("compress", *models, "-o", f"{out}/", "--jobs", jobs),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(true, process):
+    """Wait for something to be true as long as the process runs; returns what it is."""
+    deadline = time.monotonic() + 60
+    while not (found := true()) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return found
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_killed_call_leaves_no_half_output_and_the_next_finishes_the_rest(twenty, tmp_path, seed):
     folder, _ = twenty
     right = contents(folder / "build")
     six = [folder / "models" / f"{name}.tflite" for name in NAMES[:6]]
     out = tmp_path / "build"
-    started = subprocess.Popen(
-        command("compress", *six, "-o", f"{out}/", "--jobs", 2),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    chance = random.Random(seed)
+    process = started(six, out, 2)
+    until(lambda: len(contents(out)) >= seed, process)
+    time.sleep(random.Random(seed).uniform(0.0, 2.0))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode in (0, -signal.SIGKILL)
     deadline = time.monotonic() + 60
-    while len(contents(out)) < seed and started.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(chance.uniform(0.0, 2.0))
-    started.send_signal(signal.SIGKILL)
-    assert started.wait() in (0, -signal.SIGKILL)
     while workers(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert workers(tmp_path) == []
@@ -142,42 +155,25 @@ def test_a_killed_call_leaves_no_half_output_and_the_next_finishes_the_rest(twen
 
 def test_ctrl_c_ends_everything_and_says_so(twenty, tmp_path):
     folder, _ = twenty
-    six = [folder / "models" / f"{name}.tflite" for name in NAMES[:6]]
-    started = subprocess.Popen(
-        command("compress", *six, "-o", f"{tmp_path}/build/", "--jobs", 2),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while not workers(tmp_path) and started.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    started.send_signal(signal.SIGINT)
-    _, said = started.communicate(timeout=60)
-    assert started.returncode == 130, said
+    process = started([folder / "models" / f"{name}.tflite" for name in NAMES[:6]], tmp_path / "build", 2)
+    assert until(lambda: workers(tmp_path), process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
     assert said.splitlines()[-1].startswith("error: interrupted; nothing is half written")
     assert workers(tmp_path) == []
 
 
 def test_a_worker_that_is_killed_is_a_failure_of_its_model_alone(twenty, tmp_path):
     folder, _ = twenty
-    three = [folder / "models" / f"{name}.tflite" for name in NAMES[:3]]
-    started = subprocess.Popen(
-        command("compress", *three, "-o", f"{tmp_path}/build/", "--jobs", 1),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while not (found := workers(tmp_path)) and started.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    process = started([folder / "models" / f"{name}.tflite" for name in NAMES[:3]], tmp_path / "build", 1)
+    found = until(lambda: workers(tmp_path), process)
     os.kill(int(found[0]), signal.SIGKILL)
-    _, said = started.communicate(timeout=120)
-    assert started.returncode == 1, said
-    assert said.splitlines()[-1].startswith("error: 1 of 3 models failed; the first: ")
-    assert "the process that converted it ended with SIGKILL" in said.splitlines()[-1]
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1, said
+    last = said.splitlines()[-1]
+    assert last.startswith("error: 1 of 3 models failed; the first: ")
+    assert "the process that converted it ended with SIGKILL" in last
     assert len(contents(tmp_path / "build")) == 2
 
 
