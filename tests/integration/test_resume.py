@@ -75,7 +75,7 @@ def test_ten_kills_leave_no_trace_in_the_result(undisturbed, tmp_path):
     for name in ("dense.keras", "steps.json", "record.json", "record.npz"):
         assert (folder / "runs" / ".work" / name).read_bytes() == (first / "runs" / ".work" / name).read_bytes()
     left = sorted(path.name for path in (folder / "runs" / ".work").iterdir())
-    assert left == ["dense.keras", "lock", "pruned.keras", "record.json", "record.npz", "steps.json"]
+    assert left == [".gitignore", "dense.keras", "lock", "pruned.keras", "record.json", "record.npz", "steps.json"]
     numbers = json.loads((folder / "runs" / ".work" / "record.json").read_text())
     assert [refresh["step"] for refresh in numbers["refreshes"]] == list(range(100, 801, 7))
     assert [metrics["step"] for metrics in numbers["metrics"]] == list(range(1, 961))
@@ -112,7 +112,10 @@ def test_a_second_run_in_the_same_folder_is_refused_in_one_line(tmp_path):
         assert first.stderr is not None
         assert first.stderr.readline() == "train dense ...\n"
         line = run(folder, "prune", "recipe.toml").error(2)
-        assert line == f"runs: another run, process {first.pid}, is at work there; wait for it, or name another --out"
+        assert (
+            line
+            == f"runs: another run, process {first.pid}, is at work there; wait for it, or name another folder for the results"
+        )
         _, err = first.communicate()
     assert first.returncode == 0, err
     assert json.loads((folder / "runs" / ".work" / "steps.json").read_text()).keys() == {"train dense", "train pruned"}

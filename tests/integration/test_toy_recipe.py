@@ -310,7 +310,8 @@ def test_an_interrupted_run_leaves_nothing_half_written_and_the_next_gives_the_s
         out, err = process.communicate()
     interrupted = Finished(arguments, process.returncode, out, "".join(heard) + err)
     assert interrupted.error(130).startswith("interrupted; nothing is half written")
-    assert sorted(path.name for path in (folder / "out").rglob("*")) == [".work", "dense.keras", "lock", "steps.json"]
+    left = sorted(path.name for path in (folder / "out").rglob("*"))
+    assert left == [".gitignore", ".work", "dense.keras", "lock", "steps.json"]
 
     resumed = run(tmp_path, *arguments, PYTHONHASHSEED="7", TZ="Asia/Tokyo")
     assert resumed.code == 0, resumed.err
