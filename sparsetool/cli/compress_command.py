@@ -191,7 +191,7 @@ def compress(
     for path in (depfile, accepted if update_baseline else None):
         if path is not None:
             check_destination(path, force=True)
-    with reports.told(", ".join(map(str, sources))):
+    with reports.told(", ".join(request.name for request in requests)):
         if several:
             batch = compress_all(
                 requests,
@@ -203,7 +203,7 @@ def compress(
                 listener=screen,
             )
             made = [Path(one.output) for one in batch.made]
-            sizes = sizes_of(batch, gone=gate.gone(request.name for request in requests))
+            sizes = sizes_of(batch, requests, gate)
             failures = batch.failures
         else:
             (request,) = requests

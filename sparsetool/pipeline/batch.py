@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ from sparsetool.pipeline.cache import Cache
 from sparsetool.pipeline.compress import COMPRESS, publish, stored_output
 from sparsetool.pipeline.conversion_process import ConversionProcesses, ProcessFailedError
 from sparsetool.pipeline.events import Listener, Silence
-from sparsetool.pipeline.formats import format_of_output
 from sparsetool.pipeline.outputs import exists_already, holds, make_folder
 from sparsetool.pipeline.request import Output, Request
 from sparsetool.pipeline.run_folder import WORK, RunFolder, opened
@@ -45,11 +44,13 @@ def compress_all(
         listener: hears of each model that is done.
 
     Raises:
-        UsageError: two outputs are the same, or one is a source; nothing has been done then.
+        UsageError: two outputs are the same, or one is a source, or two results have one name in a baseline or budget;
+            nothing has been done then.
         OutputError: a folder cannot be written, or another call is at work there.
     """
     gate, listener = gate or SizeGate(), listener or Silence()
     _check_outputs(requests)
+    _check_names(requests, gate)
     processes = ConversionProcesses()
     with ExitStack() as stack:
         folders = {parent: stack.enter_context(_work(parent, cache)) for parent in _parents(requests)}
@@ -130,20 +131,22 @@ def failure_of(name: str, problem: Exception) -> FailureRecord:
     return FailureRecord(name=name, error=type(problem).__name__, exit_code=code, message=str(problem))
 
 
-def sizes_of(batch: BatchRecord, *, gone: Sequence[str] = ()) -> SizesRecord:
-    """What there is to tell of the sizes of several models.
+def sizes_of(batch: BatchRecord, requests: Sequence[Request], gate: SizeGate) -> SizesRecord:
+    """What there is to tell of the sizes of several models, all under the names of their results.
 
     Args:
         batch: what became of them.
-        gone: names that the baseline knows beside them.
+        requests: what was asked for.
+        gate: the limits that they were held to.
     """
-    made = []
-    for one in batch.made:
-        output = Path(one.output)
-        name = output.name.removesuffix(format_of_output(output).suffix)
-        made.append(SizedRecord.of(one.artifact, name))
-    failures = tuple(failure for failure in batch.failures if failure.error != SizeLimitError.__name__)
-    return SizesRecord(artifacts=(*made, *batch.over_limits), gone=tuple(gone), failures=failures)
+    names = {str(request.source): request.name for request in requests}
+    made = tuple(SizedRecord.of(one.artifact, names[one.source]) for one in batch.made)
+    failures = tuple(
+        replace(failure, name=names[failure.name])
+        for failure in batch.failures
+        if failure.error != SizeLimitError.__name__
+    )
+    return SizesRecord(artifacts=(*made, *batch.over_limits), gone=gate.gone(names.values()), failures=failures)
 
 
 def _batch(results: Sequence[MadeRecord | _Failed]) -> BatchRecord:
@@ -175,3 +178,14 @@ def _check_outputs(requests: Sequence[Request]) -> None:
         if output in sources:
             raise UsageError(f"{request.output} is a source; name a folder for the results with -o")
         taken[output] = request.source
+
+
+def _check_names(requests: Sequence[Request], gate: SizeGate) -> None:
+    taken: dict[str, Path] = {}
+    for request in requests:
+        other = taken.setdefault(request.name, request.source)
+        if other is not request.source and (gate.baseline is not None or request.name in gate.budgets.own):
+            raise UsageError(
+                f"the results of {other} and {request.source} are both {request.name!r} in baseline and budgets; convert "
+                "them in calls of their own, each with its baseline"
+            )

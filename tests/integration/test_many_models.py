@@ -55,7 +55,9 @@ def test_one_corrupt_model_of_twenty_costs_one_result(twenty):
     assert (failure["error"], failure["exit_code"]) == ("ModelFormatError", 5)
     assert done.said[-1].startswith(f"error: 1 of 20 models failed; the first: models/{NAMES[CORRUPT]}.tflite: ")
     assert len(contents(folder / "build")) == 19
-    assert (folder / "junit.xml").read_text().count("<error ") == 1
+    reported = (folder / "junit.xml").read_text()
+    assert reported.count("<error ") == 1
+    assert all(f'classname="{name}"' in reported for name in NAMES)
 
 
 def test_results_are_those_of_single_calls(twenty, tmp_path):
@@ -188,6 +190,7 @@ def test_a_worker_that_is_killed_is_a_failure_of_its_model_alone(twenty, tmp_pat
         (["a/m.tflite", "b/m.tflite", "--record", "r"], "--record tells of one model"),
         (["a/m.tflite", "a/m.tflz", "--format", "tflz"], "is a source|would both be written"),
         (["a/m.tflite", "--jobs", "0"], "Invalid value for '--jobs'"),
+        (["a/m.tflite", "b/m.tflite", "--budget", "m:disk=1"], "are both 'm' in baseline and budgets"),
         (["a/m.tflite", "b/n.tflite", "--budget", "x:disk=1"], "there is a budget for 'x', which is not made here"),
     ],
 )
