@@ -186,6 +186,6 @@ def _check_names(requests: Sequence[Request], gate: SizeGate) -> None:
         other = taken.setdefault(request.name, request.source)
         if other is not request.source and (gate.baseline is not None or request.name in gate.budgets.own):
             raise UsageError(
-                f"the results of {other} and {request.source} are both {request.name!r} in baseline and budgets; convert "
-                "them in calls of their own, each with its baseline"
+                f"the results of {other} and {request.source} are both {request.name!r} in baseline and budgets; "
+                "convert them in calls of their own, each with its baseline"
             )
