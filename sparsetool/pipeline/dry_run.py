@@ -32,7 +32,7 @@ def plan_pruning(path: Path) -> PruningPlan:
     steps, steps_per_epoch = training_length(section, samples)
     schedule = pruner.schedule
     return PruningPlan(
-        recipe=path.resolve().parent.name,
+        recipe=recipe.name or path.name,
         schedule=str(schedule),
         epochs=section.epochs,
         steps=steps,

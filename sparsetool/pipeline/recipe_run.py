@@ -84,7 +84,7 @@ def run_recipe(
         records = _measure(recipe, records, material, folder, listener, metric=metric, metric_source=metric_source)
         records = check_task_gates(recipe, records)
         records = _check_sizes(gate, records, folder)
-        record = _publish(path, out, folder, material, records)
+        record = _publish(recipe.name or path.name, out, folder, material, records)
     if update_baseline and recipe.sizes.baseline is not None:
         accept(home / recipe.sizes.baseline, {artifact.name: artifact.sizes for artifact in records})
     return record
@@ -226,10 +226,10 @@ def _check_sizes(gate: SizeGate, records: tuple[ArtifactRecord, ...], folder: Ru
 
 
 def _publish(
-    path: Path, out: Path, folder: RunFolder, material: Material, records: tuple[ArtifactRecord, ...]
+    name: str, out: Path, folder: RunFolder, material: Material, records: tuple[ArtifactRecord, ...]
 ) -> RunRecord:
-    for name in [*material.published, *(file for record in records for file in published_files(record.name))]:
-        write_if_changed(out / name, (folder.path / name).read_bytes())
-    record = RunRecord(recipe=path.resolve().parent.name, training=material.training, artifacts=records)
+    for file in [*material.published, *(file for record in records for file in published_files(record.name))]:
+        write_if_changed(out / file, (folder.path / file).read_bytes())
+    record = RunRecord(recipe=name, training=material.training, artifacts=records)
     write_if_changed(out / RUN, run_document(record))  # last, since it tells of all the others
     return record

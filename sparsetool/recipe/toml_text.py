@@ -9,11 +9,12 @@ def toml_text(values: Mapping[str, Any], comments: Mapping[str, str]) -> str:
     """The TOML that reads back as these values.
 
     Args:
-        values: sections, and lists of them under one name, as a recipe has them.
+        values: single values, sections, and lists of these under one name, as a recipe has them.
         comments: what to say behind a value, by its dotted key, as "artifacts.0.quantize".
     """
-    lines: list[str] = []
-    for name, section in values.items():
+    tables = {name: value for name, value in values.items() if isinstance(value, list | Mapping)}
+    lines = [_line(name, name, value, comments) for name, value in values.items() if name not in tables]
+    for name, section in tables.items():
         if isinstance(section, list):
             for i, one in enumerate(section):
                 lines += _table(f"[[{name}]]", name, f"{name}.{i}", one, comments)
@@ -28,10 +29,14 @@ def _table(head: str, name: str, key: str, table: Mapping[str, Any], comments: M
         yield from ("", head)
     for part, value in table.items():
         if part not in inner:
-            comment = comments.get(f"{key}.{part}")
-            yield f"{part} = {_value(value)}" + (f"  # {comment}" if comment else "")
+            yield _line(part, f"{key}.{part}", value, comments)
     for part, value in inner.items():
         yield from _table(f"[{name}.{part}]", f"{name}.{part}", f"{key}.{part}", value, comments)
+
+
+def _line(name: str, key: str, value: Any, comments: Mapping[str, str]) -> str:
+    comment = comments.get(key)
+    return f"{name} = {_value(value)}" + (f"  # {comment}" if comment else "")
 
 
 def _value(value: Any) -> str:

@@ -1,6 +1,9 @@
 """A whole recipe, as data."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from sparsetool.recipe.artifacts import ArtifactSection, ConvertSection, SizesSection, VerifySection
 from sparsetool.recipe.training import PruneSection, TrainSection
@@ -33,6 +36,7 @@ class Recipe(Section):
     """A whole recipe.
 
     Attributes:
+        name: what reports call it; the name of its file if left out.
         model: where the model comes from.
         train: the dense phase of a model that is trained.
         prune: the pruning phase of it.
@@ -42,6 +46,7 @@ class Recipe(Section):
         artifacts: the files to make, in order.
     """
 
+    name: Annotated[str, Field(min_length=1)] | None = None
     model: ModelSection | None = None
     train: TrainSection | None = None
     prune: PruneSection | None = None

@@ -61,7 +61,7 @@ class PruningPlan:
     """A pruning phase that was not carried out.
 
     Attributes:
-        recipe: name of the recipe's folder.
+        recipe: the name that the recipe gives itself, or that of its file.
         schedule: as Python would write it, in plain steps.
         epochs: passes over the training data.
         steps: batches of all of them.

@@ -334,7 +334,7 @@ class RunRecord:
     """A whole recipe, carried out, or one model converted.
 
     Attributes:
-        recipe: name of the recipe's folder, or of the model's file.
+        recipe: the name that the recipe gives itself, or that of its file or of the model's.
         training: the phases that made the sparse checkpoint; None where nothing was trained.
         artifacts: every file that was made, in the recipe's order.
     """

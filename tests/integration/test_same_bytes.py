@@ -44,6 +44,29 @@ CHAINS = {
         )
     },
     "compress with a record": [("compress", "pruned.tflite", "-o", "new.tflite", "--record", "record", "--json")],
+    "compress several": [
+        (
+            "compress",
+            "pruned.tflite",
+            "other.tflite",
+            "-o",
+            "out/",
+            "--jobs",
+            "2",
+            "--baseline",
+            "sizes.json",
+            "--update-baseline",
+            "--junit",
+            "junit.xml",
+            "--markdown",
+            "sizes.md",
+            "--depfile",
+            "out.d",
+            "--json",
+        )
+    ],
+    "size": [("size", "pruned.tflite", "packed.tflz", "--budget", "disk=1MB", "--junit", "junit.xml", "--json")],
+    "embed": [("embed", "pruned.tflite", "-o", "pruned.c", "--json")],
     "plan": [("plan", "pruned.tflite", "-o", "plan.json", "--json")],
     "densify": [
         ("compress", "pruned.tflite", "-o", "new.tflite"),
@@ -83,8 +106,8 @@ def both(tmp_path, decimal_comma):
         return [
             _left_behind(folder, chain, fill, under, environment)
             for folder, under, environment in (
-                (tmp_path / "here" / "toy", ON_ONE_PROCESSOR, HERE),
-                (tmp_path / "over there" / "é" / "toy", (), {**THERE, **decimal_comma}),
+                (tmp_path / "here", ON_ONE_PROCESSOR, HERE),
+                (tmp_path / "over there" / "é", (), {**THERE, **decimal_comma}),
             )
         ]
 
@@ -107,6 +130,7 @@ def _models(folder):
     weight[:, 8:] = 0.0
     model = mlp([weight, np.random.default_rng(4).normal(size=(8, 32)).astype(np.float32)], [np.ones(32), np.zeros(8)])
     (folder / "pruned.tflite").write_bytes(model)
+    (folder / "other.tflite").write_bytes(mlp([weight]))
     (folder / "packed.tflz").write_bytes(pack(model))
     np.save(folder / "samples.npy", np.random.default_rng(5).normal(size=(16, 64)).astype(np.float32))
 

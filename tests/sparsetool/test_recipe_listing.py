@@ -38,6 +38,7 @@ GATES = {
 }
 BUDGET = some(disk=SIZE, gzip=SIZE, wire=SIZE, ram=SIZE)
 CONTENT = some(
+    name=st.text(min_size=1, alphabet=st.characters(codec="utf-8")),
     model=st.just({"source": "model.tflite"}),
     convert=some(
         target=st.sampled_from(["litert", "portable", "tflm"]),
