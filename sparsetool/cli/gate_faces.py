@@ -65,7 +65,7 @@ class GateReports:
         Raises:
             OutputError: one cannot be written.
         """
-        from sparsetool.pipeline.outputs import write_if_changed
+        from sparsetool.pipeline.outputs import write
         from sparsetool.report.github import workflow_commands
         from sparsetool.report.junit import junit_xml
         from sparsetool.report.size_table import size_markdown
@@ -77,9 +77,9 @@ class GateReports:
             if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
                 _append(Path(summary), f"{table}\n")
         if self.junit is not None:
-            write_if_changed(self.junit, junit_xml(record))
+            write(self.junit, junit_xml(record))
         if self.markdown is not None:
-            write_if_changed(self.markdown, table.encode())
+            write(self.markdown, table.encode())
 
 
 def draw_sizes(record: "SizesRecord") -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from sparsetool.pipeline.outputs import write_if_changed
+from sparsetool.pipeline.outputs import write
 from sparsetool.report.reading import read_document
 from sparsetool.report.records import Sizes, as_json
 from sparsetool.report.size_records import BaselineEntry, BaselineRecord
@@ -36,4 +36,4 @@ def update_baseline(path: Path, measured: Mapping[str, Sizes]) -> None:
     """
     sizes = {**(read_baseline(path) if path.exists() else {}), **measured}
     record = BaselineRecord(artifacts=tuple(BaselineEntry(name=name, sizes=sizes[name]) for name in sorted(sizes)))
-    write_if_changed(path, (json.dumps(as_json(BASELINE_KIND, record), indent=2) + "\n").encode())
+    write(path, (json.dumps(as_json(BASELINE_KIND, record), indent=2) + "\n").encode())

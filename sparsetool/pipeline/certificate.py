@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from sparsetool.pipeline.outputs import staged
+from sparsetool.pipeline.outputs import write
 from sparsetool.report.finite import finite
 from sparsetool.report.records import SCHEMA_VERSION, as_json
 from sparsetool.report.verification_record import VerificationRecord
@@ -54,8 +54,7 @@ def write_certificate(record: VerificationRecord, path: Path) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
-    with staged(path) as temporary:
-        temporary.write_bytes(certificate_bytes(record))
+    write(path, certificate_bytes(record))
 
 
 def read_certificate(path: Path) -> VerificationRecord:

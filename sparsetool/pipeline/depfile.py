@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
-from sparsetool.pipeline.outputs import write_if_changed
+from sparsetool.pipeline.outputs import write
 from sparsetool_converters.errors import UsageError
 
 _ESCAPED = str.maketrans({" ": "\\ ", "#": "\\#", "$": "$$", "\t": "\\\t"})
@@ -22,7 +22,7 @@ def write_depfile(path: Path, made_of: Mapping[str, Sequence[str]]) -> None:
         UsageError: a name that Make cannot hold.
         OutputError: it cannot be written.
     """
-    write_if_changed(path, depfile_text(made_of).encode())
+    write(path, depfile_text(made_of).encode())
 
 
 def depfile_text(made_of: Mapping[str, Sequence[str]]) -> str:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sparsetool.pipeline.outputs import check_destination, staged
+from sparsetool.pipeline.outputs import check_destination, holds, write
 from sparsetool.report.pruning_record import read_record
 from sparsetool_converters.errors import ModelFormatError, OutputError
 
@@ -45,14 +45,9 @@ def draw_record(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise OutputError(str(out), f"cannot be written: {problem.strerror}") from problem
-    changed = {path: content for path, content in pictures.items() if not _holds(path, content)}
+    changed = {path: content for path, content in pictures.items() if not holds(path, content)}
     for path in changed:
         check_destination(path, force=force)
     for path, content in changed.items():
-        with staged(path) as temporary:
-            temporary.write_bytes(content)
+        write(path, content)
     return tuple(pictures)
-
-
-def _holds(path: Path, content: bytes) -> bool:
-    return path.is_file() and path.read_bytes() == content

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sparsetool.pipeline.array_source import ArraySource, Contents, Language, check_name
 from sparsetool.pipeline.depfile import prerequisites, write_depfile
-from sparsetool.pipeline.outputs import check_destination, holds, staged
+from sparsetool.pipeline.outputs import check_destination, staged
 from sparsetool_converters.codec import unpack
 from sparsetool_converters.codec.container import MAGIC
 from sparsetool_converters.errors import ModelFormatError, UsageError
@@ -128,5 +128,4 @@ def _checked_contents(data: bytes, where: str) -> Contents:
 def _write_all(texts: Mapping[Path, bytes]) -> None:
     with ExitStack() as changed:  # leaving it replaces all, or none if one could not be written
         for path, text in texts.items():
-            if not holds(path, text):
-                changed.enter_context(staged(path)).write_bytes(text)
+            changed.enter_context(staged(path)).write_bytes(text)

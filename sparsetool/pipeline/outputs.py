@@ -1,5 +1,6 @@
 """Destinations: checked before the work, written whole or not at all."""
 
+import filecmp
 import os
 import tempfile
 from collections.abc import Iterator
@@ -41,6 +42,8 @@ def make_folder(path: Path) -> None:
 def staged(path: Path, *, within: Path | None = None) -> Iterator[Path]:
     """A temporary file, which replaces `path` if the block ends well and goes if it does not.
 
+    A file with the same content is left alone, since build tools look at the time of a file.
+
     Args:
         path: the destination.
         within: a folder on the same file system for the temporary file, by default that of `path`.
@@ -52,25 +55,20 @@ def staged(path: Path, *, within: Path | None = None) -> Iterator[Path]:
         with _temporary_beside(path if within is None else within / path.name) as temporary:
             yield temporary
             temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
+            if not (path.is_file() and filecmp.cmp(temporary, path, shallow=False)):
+                temporary.replace(path)
     except OSError as problem:
         raise _unwritable(path, problem) from problem
 
 
-def write_if_changed(path: Path, content: bytes) -> bool:
-    """Write a file unless it has this content already, since build tools look at the time of a file.
-
-    Returns:
-        Whether it was written.
+def write(path: Path, content: bytes) -> None:
+    """Write a file as `staged` does.
 
     Raises:
         OutputError: it cannot be written.
     """
-    if holds(path, content):
-        return False
     with staged(path) as temporary:
         temporary.write_bytes(content)
-    return True
 
 
 def holds(path: Path, content: bytes) -> bool:

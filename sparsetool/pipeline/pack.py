@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparsetool.pipeline.formats import Format, packed, unpacked
-from sparsetool.pipeline.outputs import check_destination, staged
+from sparsetool.pipeline.outputs import check_destination, write
 from sparsetool.pipeline.sources import load_source
 from sparsetool_converters import codec
 from sparsetool_converters.errors import ModelFormatError, VerificationError
@@ -46,8 +46,7 @@ def pack_file(
     travelling = packed(data, written, effort)
     if unpacked(travelling, written, where=str(source)) != data:
         raise VerificationError("pack", "", f"{source} does not come back from what was packed")
-    with staged(destination) as temporary:
-        temporary.write_bytes(travelling)
+    write(destination, travelling)
     return PackRecord(output=str(destination), disk_bytes=len(data), wire_bytes=len(travelling))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sparsetool.pipeline.conversion import Settings, convert
 from sparsetool.pipeline.events import Listener, Silence
-from sparsetool.pipeline.outputs import check_destination, staged
+from sparsetool.pipeline.outputs import check_destination, write
 from sparsetool.pipeline.sources import load_source
 from sparsetool.report.plans import PlanRecord, plan_record
 from sparsetool.report.records import as_json
@@ -41,6 +41,5 @@ def plan_model(
     assert plan is not None, "a plan needs settings that encode"
     record = plan_record(plan)
     if destination is not None:
-        with staged(Path(destination)) as temporary:
-            temporary.write_text(json.dumps(as_json("plan", record), indent=2) + "\n", encoding="utf-8")
+        write(Path(destination), (json.dumps(as_json("plan", record), indent=2) + "\n").encode())
     return record

@@ -15,7 +15,7 @@ from sparsetool.pipeline.compress import publish
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.held_out import hashes, measure_on_test_set, with_answers
 from sparsetool.pipeline.material import Material, check_given, given_material, trained_material
-from sparsetool.pipeline.outputs import make_folder, write_if_changed
+from sparsetool.pipeline.outputs import make_folder, write
 from sparsetool.pipeline.proof import Prover
 from sparsetool.pipeline.recipe_model import check_artifacts, phases_of, source_of
 from sparsetool.pipeline.recipe_settings import gate_of, limits_of, settings_of
@@ -111,10 +111,10 @@ def prune_recipe(
         if record is not None:
             make_folder(record)
         training = train_and_prune(phases, user, folder, listener, home=path.parent)
-        write_if_changed(out / PRUNED, (folder.path / PRUNED).read_bytes())
+        write(out / PRUNED, (folder.path / PRUNED).read_bytes())
         if record is not None:
             for name in RECORDED:
-                write_if_changed(record / name, (folder.path / name).read_bytes())
+                write(record / name, (folder.path / name).read_bytes())
         return training
 
 
@@ -229,7 +229,7 @@ def _publish(
     name: str, out: Path, folder: RunFolder, material: Material, records: tuple[ArtifactRecord, ...]
 ) -> RunRecord:
     for file in [*material.published, *(file for record in records for file in published_files(record.name))]:
-        write_if_changed(out / file, (folder.path / file).read_bytes())
+        write(out / file, (folder.path / file).read_bytes())
     record = RunRecord(recipe=name, training=material.training, artifacts=records)
-    write_if_changed(out / RUN, run_document(record))  # last, since it tells of all the others
+    write(out / RUN, run_document(record))  # last, since it tells of all the others
     return record

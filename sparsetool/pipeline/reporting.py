@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sparsetool.pipeline.events import Listener, Silence
 from sparsetool.pipeline.formats import Format, unpacked
-from sparsetool.pipeline.outputs import check_destination, staged
+from sparsetool.pipeline.outputs import check_destination, write
 from sparsetool.pipeline.record_folder import RUN
 from sparsetool.pipeline.report_pictures import draw_pictures
 from sparsetool.report.bench_record import BenchRecord
@@ -91,7 +91,7 @@ def report_run(
         missing=tuple(missing),
     )
     content = render(record, draw_pictures(models, pruning, listener=listener)).encode("utf-8", "backslashreplace")
-    _write(page, content)
+    write(page, content)
     return Report(record=record, page=page)
 
 
@@ -174,7 +174,7 @@ def _measured(
         )
     if any(m not in known.values() for m in found):
         document = as_json(MEASURED_KIND, MeasuredRecord(artifacts=tuple(found)))
-        _write(folder / MEASURED, (json.dumps(document, indent=1) + "\n").encode())
+        write(folder / MEASURED, (json.dumps(document, indent=1) + "\n").encode())
     return tuple(found)
 
 
@@ -187,10 +187,3 @@ def _remembered(folder: Path, listener: Listener) -> tuple[MeasuredArtifact, ...
     except ModelFormatError as problem:
         listener.note(f"{problem}; {MEASURE_ANEW}")
         return ()
-
-
-def _write(path: Path, content: bytes) -> None:
-    if path.is_file() and path.read_bytes() == content:
-        return  # build tools look at the time of a file
-    with staged(path) as temporary:
-        temporary.write_bytes(content)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sparsetool.pipeline.formats import Format, format_of_source
-from sparsetool.pipeline.outputs import check_destination, staged
+from sparsetool.pipeline.outputs import check_destination, write
 from sparsetool.pipeline.sources import load_source
 from sparsetool_converters.errors import UsageError
 from sparsetool_converters.model import Model
@@ -30,6 +30,5 @@ def unpack(source: str | Path, destination: str | Path, *, force: bool = False) 
     content = load_source(source)
     if read is Format.ZST:
         Model.from_bytes(content, where=str(source))
-    with staged(destination) as temporary:
-        temporary.write_bytes(content)
+    write(destination, content)
     return len(content)

@@ -1,6 +1,8 @@
 """Sizes as people write them, and limits that are kept to the byte."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sparsetool.budget import SIZE_KINDS, Budget, Budgets, parse_size
 from sparsetool_converters.errors import UsageError
@@ -97,3 +99,13 @@ def test_budgets_of_flags_go_before_those_of_a_recipe_for_every_artifact():
     assert both.of("small") == Budget(disk=5, gzip=8, wire=9)
     assert both.of("other") == Budget(disk=5, zstd=4, wire=9)
     assert both.of("any") == Budget(disk=5, wire=9)
+
+
+@given(st.lists(st.text() | st.from_regex(r"([a-z:]*)?(disk|ram|wire)=[0-9.]{1,4}[KMG]?i?B?", fullmatch=True)))
+def test_any_text_is_a_budget_or_a_usage_error(texts):
+    try:
+        budgets = Budgets.parse(texts)
+    except UsageError:
+        return
+    for name in (*budgets.own, "any"):
+        assert all(limit >= 0 for limit in budgets.of(name).limits.values())

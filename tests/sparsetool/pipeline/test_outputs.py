@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsetool.pipeline.outputs import check_destination, staged
+from sparsetool.pipeline.outputs import check_destination, staged, write
 from sparsetool_converters.errors import OutputError
 
 
@@ -126,3 +126,14 @@ def test_a_folder_without_write_permission_is_refused(tmp_path):
 def test_staging_where_nothing_can_be_written_is_an_output_error(tmp_path, name):
     with pytest.raises(OutputError, match="cannot be written"), staged(tmp_path / name):
         pass
+
+
+def test_a_file_with_the_same_content_is_left_alone(tmp_path):
+    path = tmp_path / "small.tflite"
+    path.write_bytes(b"the same")
+    before = path.stat()
+    write(path, b"the same")
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+    write(path, b"another!")
+    assert path.read_bytes() == b"another!"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["small.tflite"]
