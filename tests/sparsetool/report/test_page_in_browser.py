@@ -12,7 +12,7 @@ from sparsetool.report.plots.weights import kept_shares, weight_picture
 pytestmark = pytest.mark.slow
 
 WIDTHS = (400, 1400)
-SECTIONS = ["summary", "sizes", "layers", "training", "accuracy", "verification", "timing", "findings"]
+SECTIONS = ["summary", "sizes", "limits", "layers", "training", "accuracy", "verification", "timing", "findings"]
 
 
 @pytest.fixture(scope="module")
