@@ -6,7 +6,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from sparsetool.cli.options import screen
-from sparsetool.cli.screen import documents_printed, show_json
+from sparsetool.cli.screen import documents_printed, on_github, show_json
 from sparsetool_converters.errors import OutputError, SparseToolError
 from sparsetool_converters.exit_codes import ExitCode
 
@@ -19,6 +19,10 @@ INTERNAL = "this is a fault of sparsetool itself; please report it with the line
 
 def refused(problem: SparseToolError) -> int:
     """End after a deliberate failure."""
+    if on_github() and not screen.annotated:
+        from sparsetool.report.github import failure_command
+
+        screen.note(failure_command(str(problem)))
     screen.error(str(problem))
     if _document_is_due():
         from sparsetool.report.error_record import ErrorRecord

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparsetool.cli.options import screen
-from sparsetool.cli.screen import show
+from sparsetool.cli.screen import on_github, show
 
 if TYPE_CHECKING:
     from sparsetool.report.size_records import SizesRecord
@@ -71,7 +71,8 @@ class GateReports:
         from sparsetool.report.size_table import size_markdown
 
         table = size_markdown(record)
-        if os.environ.get("GITHUB_ACTIONS") == "true":
+        if on_github():
+            screen.annotated = True
             for line in workflow_commands(record):  # first: they are seen even if a file cannot be written
                 screen.note(line)
             if summary := os.environ.get("GITHUB_STEP_SUMMARY"):

@@ -33,6 +33,7 @@ class Screen:
         self._bars: Progress | None = None
         self._task: Any = None
         self._name = ""
+        self.annotated = False  # whether a failure has been told to GitHub
         self._started = self._said = 0.0
 
     def hush(self) -> None:
@@ -106,6 +107,11 @@ class Screen:
         more = f", {detail}" if detail else ""
         text = f"{self._name}: {done:,} of {total:,} ({done / max(total, 1):.0%}), {_clock(elapsed)} gone{left}{more}"
         print(text, file=self._stderr, flush=True)
+
+
+def on_github() -> bool:
+    """Whether a runner of GitHub Actions reads along."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 def _clock(seconds: float) -> str:

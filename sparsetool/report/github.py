@@ -8,6 +8,7 @@ from sparsetool.report.size_limits import broken_text
 from sparsetool.report.size_records import SizesRecord
 from sparsetool.report.size_table import headline
 
+TOOL = "sparsetool"
 MOST_ANNOTATIONS = 10  # of one level that a step may have; a runner drops the others without a word
 
 
@@ -18,11 +19,16 @@ def workflow_commands(record: SizesRecord) -> tuple[str, ...]:
         *((f"sparsetool: {each.error}", each.told) for each in record.failures),
     ]
     if not errors:
-        return (_command("notice", "sparsetool", headline(record)),)
+        return (_command("notice", TOOL, headline(record)),)
     if len(errors) > MOST_ANNOTATIONS:
         shown = MOST_ANNOTATIONS - 1
-        errors[shown:] = [("sparsetool", f"and {len(errors) - shown:,} more: {headline(record)}")]
+        errors[shown:] = [(TOOL, f"and {len(errors) - shown:,} more: {headline(record)}")]
     return tuple(_command("error", title, message) for title, message in errors)
+
+
+def failure_command(message: str) -> str:
+    """The line for a command that failed for this reason."""
+    return _command("error", TOOL, message)
 
 
 def _command(level: str, title: str, message: str) -> str:

@@ -94,3 +94,13 @@ def test_the_table_and_its_headline_are_results(capsys):
     assert "over by 1,000" in out
     assert out.endswith("\n1 of 1 artifact failed: 1 over a limit\n")
     assert err == ""
+
+
+def test_on_github_whatever_else_fails_is_annotated_once(tmp_path):
+    (tmp_path / "bad.tflite").write_bytes(b"no model")
+    for arguments in (("inspect", "bad.tflite"), ("compress", "bad.tflite", "-o", "small.tflite")):
+        finished = run(tmp_path, *arguments, GITHUB_ACTIONS="true")
+        annotation, error = finished.said
+        assert finished.code == 5
+        assert annotation.startswith("::error title=sparsetool")
+        assert annotation.endswith(error.removeprefix("error: "))
