@@ -109,7 +109,7 @@ class _Conversion:
             return self.processes.convert(request, destination)
 
         output = stored_output(request, folder.path, folder.step(step, inputs, files, make))
-        passed = self.gate.passed(output.record, output.model, name=request.name)
+        passed = self.gate.passed(request.name, output.model, output.record)
         if request.output.exists() and not self.force and not holds(request.output, output.content):
             raise exists_already(request.output)
         if check is not None:

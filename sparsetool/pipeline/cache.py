@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from sparsetool.pipeline.identity import sha256_of
 from sparsetool_converters.errors import OutputError
 
 RECORD = "record.json"
@@ -81,7 +82,7 @@ class Cache:
                 hashes = {}
                 for file in files:
                     shutil.copyfile(folder / file, made / file)
-                    hashes[file] = _sha256(made / file)
+                    hashes[file] = sha256_of(made / file)
                 text = json.dumps({"files": hashes, "record": record}, sort_keys=True)
                 (made / RECORD).write_text(text, encoding="utf-8")
                 if entry.exists():  # damaged, or made by another process meanwhile
@@ -99,17 +100,12 @@ def _taken(entry: Path, files: tuple[str, ...], folder: Path) -> dict[str, Any] 
             case {"files": dict(hashes), "record": dict(record)} if set(hashes) == set(files):
                 for file in files:
                     shutil.copyfile(entry / file, folder / file)
-                    if _sha256(folder / file) != hashes[file]:
+                    if sha256_of(folder / file) != hashes[file]:
                         return None
                 return record
     except (OSError, ValueError):
         pass
     return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unwritable(path: Path, problem: OSError) -> OutputError:

@@ -104,7 +104,7 @@ def compress_one(
         _check_record(record, request.output, request.name, force=force)
         return _recorded(request, record, gate, listener, before_writing)
     output = _made(request, listener) if cache is None else _cached(request, cache, listener)
-    passed = gate.passed(output.record, output.model, name=request.name)
+    passed = gate.passed(request.name, output.model, output.record)
     if before_writing is not None:
         before_writing(output)
     publish(output, request.output)
@@ -139,7 +139,7 @@ def _cached(request: Request, cache: Cache, listener: Listener) -> Output:
             COMPRESS,
             request.key(),
             (request.output.name,),
-            lambda folder: save_output(request, folder, listener=listener),
+            lambda destination: save_output(request, destination, listener=listener),
             folder,
         )
         return stored_output(request, folder, record)
@@ -155,7 +155,7 @@ def _recorded(
     """Make a result with a record of a whole run, and write both."""
     prover, meter = request.prover(listener), SizeMeter()
     artifact = carry_out(request, listener=listener, prover=prover, meter=meter)
-    passed = gate.passed(artifact.record, artifact.model, name=request.name)
+    passed = gate.passed(request.name, artifact.model, artifact.record)
     if before_writing is not None:
         before_writing(Output.of(artifact, request.written))
     source = densified(load_source(request.source), where=str(request.source))

@@ -1,6 +1,5 @@
 """One conversion that is asked for: what goes in, what is done to it, and the file that comes out."""
 
-import hashlib
 import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,9 +7,9 @@ from typing import Any
 
 from sparsetool.pipeline.artifact import NO_LIMITS, Artifact, make_artifact
 from sparsetool.pipeline.conversion import Settings
-from sparsetool.pipeline.depfile import files_of
 from sparsetool.pipeline.events import Listener
 from sparsetool.pipeline.formats import Format, format_of_output, unpacked
+from sparsetool.pipeline.identity import sha256_of
 from sparsetool.pipeline.proof import Prover
 from sparsetool.pipeline.size_meter import SizeMeter
 from sparsetool.pipeline.sources import load_source
@@ -143,13 +142,7 @@ def _digest(samples: Samples | None) -> str | None:
 
 
 def _content_digest(source: Path) -> str:
-    """SHA-256 of a file, or of names and contents of all files in a folder."""
-    digest = hashlib.sha256()
     try:
-        for file in map(Path, files_of(source)):
-            digest.update(file.relative_to(source).as_posix().encode() + b"\0")
-            with file.open("rb") as content:
-                digest.update(hashlib.file_digest(content, "sha256").digest())
+        return sha256_of(source)
     except OSError as problem:
         raise ModelFormatError(str(source), f"cannot be read: {problem.strerror}") from problem
-    return digest.hexdigest()

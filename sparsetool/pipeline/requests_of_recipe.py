@@ -31,20 +31,20 @@ def requests_of(recipe: Recipe, home: Path, places: Iterable[tuple[Path, Path]])
     read = cache(lambda text: samples_named(str(home / text)))
     samples, calibration = recipe.verify.samples, recipe.convert.calibration
     sections = [(source, output, _section(recipe, output)) for source, output in places]
-    for _, _, section in sections:  # before samples are read
-        settings = settings_of(recipe, section)
+    all_settings = [settings_of(recipe, section) for _, _, section in sections]
+    for settings in all_settings:  # before samples are read
         check_calibration(settings.quantize, settings.quantize_layers, calibration)
     return tuple(
         Request(
             source=source,
             output=output,
-            settings=settings_of(recipe, section),
+            settings=settings,
             calibration=None if calibration is None else read(calibration),
             samples=read(samples) if isinstance(samples, str) else RandomSamples(n_samples=samples or 1),
             limits=limits_of(section),
             timeout_s=recipe.verify.timeout_s,
         )
-        for source, output, section in sections
+        for (source, output, section), settings in zip(sections, all_settings, strict=True)
     )
 
 

@@ -60,18 +60,18 @@ class SizeGate:
             limits += [self._growth(kind, before, sizes) for kind in GROWING]
         return SizedRecord(name=name, sizes=sizes, baseline=before, limits=tuple(limits))
 
-    def passed(self, record: ArtifactRecord, model: bytes, *, name: str | None = None) -> ArtifactRecord:
+    def passed(self, name: str, model: bytes, record: ArtifactRecord) -> ArtifactRecord:
         """The record with its limits, all of which are kept.
 
         Args:
-            record: the artifact's.
+            name: what budgets and baseline call the artifact.
             model: bytes of its `.tflite`.
-            name: what budgets and baseline call it, by default the record's own name.
+            record: what was measured of it.
 
         Raises:
             SizeLimitError: one is not.
         """
-        sized = self.measure(name or record.name, model, record.sizes)
+        sized = self.measure(name, model, record.sizes)
         check_limits([sized])
         return replace(record, baseline=sized.baseline, limits=sized.limits)
 
